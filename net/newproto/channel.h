@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Byte channels: one direction of a stream, from one writer to one reader.
+ * A leaf: knows nothing of sockets.
+ */
+#ifndef _NP_CHANNEL_H
+#define _NP_CHANNEL_H
+
+#include <linux/cache.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/refcount.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+
+struct iov_iter;
+struct np_pool;
+
+/*
+ * Sizes of the buffers. A small chunk is one slab object together with its
+ * descriptor, so that a connection that only ever sends short messages costs
+ * half a kilobyte; larger ones hang whole pages below it.
+ */
+#define NP_CHUNK_SLAB		512
+#define NP_CHUNK_PAGE		((u32)PAGE_SIZE)
+#define NP_CHUNK_ORDER		3	/* what the page allocator gives readily */
+#define NP_CHUNK_LARGE		((u32)PAGE_SIZE << NP_CHUNK_ORDER)
+
+/* No channel holds more than this, whatever SO_SNDBUF and SO_RCVBUF say. */
+#define NP_CHAN_MAX		(1U << 30)
+
+/**
+ * struct np_chunk - a piece of a channel's buffer
+ * @next: the chunk that follows in the stream
+ * @data: the first byte: @small, or the address of pages
+ * @start: position in the stream of @data[0]
+ * @len: how many bytes belong to the stream before it goes on in @next
+ * @cap: how many bytes @data has room for
+ * @small: the data of a small chunk
+ *
+ * All fields are the writer's. It changes @start and @len only of the last
+ * chunk of its list, @next only once, and publishes each change by the
+ * channel's head; a chunk is the writer's again, to be used anew, when the
+ * reader has read past its end (not just up to it: see np_chunk_is_left()).
+ */
+struct np_chunk {
+	struct np_chunk *next;
+	char *data;
+	u32 start;
+	u32 len;
+	u32 cap;
+	char small[];
+};
+
+/* How a channel ends: not yet, for good, or in a channel that follows. */
+enum np_end {
+	NP_END_NONE,
+	NP_END_EOF,
+	NP_END_NEXT,
+};
+
+/**
+ * struct np_chan - a byte channel
+ *
+ * One writer and one reader use it at the same time without a common lock.
+ * Who they are is the owner's business: in a socket the writer is who holds
+ * its tx_lock, the reader who holds its rx_lock.
+ *
+ * The writer alone writes @head, @w, @old, @spare, @busy, @pooled, @end and @next; the
+ * reader alone @tail, @gone, @rcap and @lowat, and @r as long as there are
+ * chunks. While there are none, @r is the writer's. @head and @tail count
+ * bytes, wrap at 2^32 and are published with release and read with acquire.
+ *
+ * Giving buffers back. While the channel has a chunk it is on the list of its
+ * pool (guarded by the pool's lock). The pool's worker marks an empty channel
+ * @cool, and takes its chunks when a pass later it is still cool, empty and
+ * not @busy. Only a writer clears @cool, under @lock, before it touches a
+ * chunk, and it says @busy before it looks at @cool. No barrier orders these
+ * two in the writer: an RCU grace period passes between the worker's marking
+ * and its second look, which puts a full barrier on every CPU in between. So
+ * a writer who missed the mark is seen to be busy (or has finished), and one
+ * who comes later sees the mark and meets the worker on @lock.
+ *
+ * References: one for the writer, one for the reader; the reader's one on a
+ * successor is reached through @next and becomes its own as it goes on there.
+ * The last put calls @release.
+ *
+ * Lock order: the pool's lock, then @lock.
+ *
+ * @head: bytes ever written
+ * @busy: a writer is at work
+ * @cool: marked by the pool's worker
+ * @end: enum np_end
+ * @pooled: has been on the pool's list, perhaps still is
+ * @w: the last chunk, which is being filled
+ * @old: the first chunk of the list that leads to @w
+ * @spare: chunks that were read out, the latest first
+ * @next: the channel to go on with
+ * @tail: bytes ever read
+ * @rcap: the reader's share of the capacity, in bytes
+ * @lowat: below this many bytes the reader does not want to be woken
+ * @wwait: the writer waits for room: its capacity; else 0. The writer sets it,
+ *	whoever wakes it clears it
+ * @r: the chunk being read
+ * @warm: in the pool's list
+ * @pool: the pool, for the channel's whole life
+ * @release: frees what the channel is part of
+ * @ref: writer and reader
+ * @gone: the reader has left
+ * @lock: guards @cool, @next against @gone, and the taking of chunks
+ */
+struct np_chan {
+	u32 head;
+	u8 busy;
+	u8 cool;
+	u8 end;
+	u8 pooled;
+	struct np_chunk *w;
+	struct np_chunk *old;
+	struct np_chunk *spare;
+	struct np_chan *next;
+
+	u32 tail ____cacheline_aligned;
+	u32 rcap;
+	u32 lowat;
+	u32 wwait;
+	struct np_chunk *r;
+	struct list_head warm;
+	struct np_pool *pool;
+	void (*release)(struct np_chan *c);
+	refcount_t ref;
+	u8 gone;
+	spinlock_t lock;
+};
+
+int np_chan_cache_init(void);
+void np_chan_cache_exit(void);
+
+void np_chan_init(struct np_chan *c, struct np_pool *pool,
+		  void (*release)(struct np_chan *c));
+void np_chan_put(struct np_chan *c);
+void np_chan_writer_leave(struct np_chan *c);
+void np_chan_reader_leave(struct np_chan *c);
+
+ssize_t np_chan_write(struct np_chan *c, struct iov_iter *from, u32 cap);
+ssize_t np_chan_read(struct np_chan **rx, struct iov_iter *to, size_t len);
+ssize_t np_chan_peek(struct np_chan *c, struct iov_iter *to, size_t len);
+size_t np_chan_drop(struct np_chan **rx, size_t len);
+size_t np_chan_avail(const struct np_chan *c);
+bool np_chan_at_eof(const struct np_chan *c);
+void np_chan_finish(struct np_chan *c, struct np_chan *next);
+bool np_chan_give_back(struct np_chan *c, size_t *bytes);
+
+/**
+ * np_chan_used - bytes written and not yet read
+ * @c: the channel
+ *
+ * Context: any; a snapshot for whoever is neither writer nor reader.
+ */
+static inline u32 np_chan_used(const struct np_chan *c)
+{
+	/* Tail first: a head that is read later is never behind it. */
+	u32 tail = smp_load_acquire(&c->tail);
+
+	return smp_load_acquire(&c->head) - tail;
+}
+
+/**
+ * np_chan_room - bytes that can be written now
+ * @c: the channel
+ * @cap: its capacity in bytes
+ *
+ * Context: the writer, or poll for a snapshot.
+ */
+static inline u32 np_chan_room(const struct np_chan *c, u32 cap)
+{
+	u32 used = np_chan_used(c);
+
+	return used < cap ? cap - used : 0;
+}
+
+/**
+ * np_chan_writable - is there enough room to wake a writer for?
+ * @c: the channel
+ * @cap: its capacity in bytes
+ *
+ * A third of the capacity, as TCP has it, so that writer and reader do not
+ * wake each other for every byte.
+ */
+static inline bool np_chan_writable(const struct np_chan *c, u32 cap)
+{
+	u32 room = np_chan_room(c, cap);
+
+	return room && room >= cap / 3;
+}
+
+#endif /* _NP_CHANNEL_H */

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Where kernel versions differ, and only that.
+ */
+#ifndef _NP_COMPAT_H
+#define _NP_COMPAT_H
+
+#include <linux/fs.h>
+#include <net/inet_common.h>
+#include <net/inet_sock.h>
+#include <net/ipv6.h>
+
+/*
+ * The flags of ip(7) that an accepted socket has from its listener: bits of
+ * struct inet_sock.
+ */
+static inline void np_inet_copy_flags(struct inet_sock *to,
+				      const struct inet_sock *from)
+{
+	to->freebind = from->freebind;
+	to->transparent = from->transparent;
+	to->bind_address_no_port = from->bind_address_no_port;
+}
+
+/* The same flags, one by one. */
+#define NP_INET_FLAG(name, bit)						\
+static inline bool np_inet_##name(const struct inet_sock *inet)		\
+{									\
+	return inet->bit;						\
+}									\
+									\
+static inline void np_inet_set_##name(struct inet_sock *inet, bool on)	\
+{									\
+	inet->bit = on;							\
+}
+
+NP_INET_FLAG(freebind, freebind)
+NP_INET_FLAG(transparent, transparent)
+NP_INET_FLAG(bind_no_port, bind_address_no_port)
+
+/* ioctl(2)s about interfaces, addresses and routes. */
+static inline int np_inet_ioctl(struct socket *sock, unsigned int cmd,
+				unsigned long arg)
+{
+#if IS_ENABLED(CONFIG_IPV6)
+	if (sock->sk->sk_family == AF_INET6)
+		return inet6_ioctl(sock, cmd, arg);
+#endif
+	return inet_ioctl(sock, cmd, arg);
+}
+
+/* splice(2) from a file whose reads know how to fill a pipe. */
+static inline ssize_t np_splice_read(struct file *file, loff_t *pos,
+				     struct pipe_inode_info *pipe, size_t len,
+				     unsigned int flags)
+{
+	return generic_file_splice_read(file, pos, pipe, len, flags);
+}
+
+#endif /* _NP_COMPAT_H */

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Connections: what two stream sockets share, and groups: where connections
+ * wait for accept().
+ */
+#ifndef _NP_CONN_H
+#define _NP_CONN_H
+
+#include <linux/cred.h>
+#include <linux/list.h>
+#include <linux/pid.h>
+#include <linux/refcount.h>
+#include <linux/spinlock.h>
+#include <net/sock.h>
+
+#include "addr.h"
+#include "channel.h"
+#include "port.h"
+
+/* The ends of a connection. */
+#define NP_CLIENT	0
+#define NP_SERVER	1
+
+/* What can happen to an end by the other's doing. */
+#define NP_EV_FIN	BIT(0)	/* the other sends no more */
+#define NP_EV_RESET	BIT(1)	/* the connection is gone */
+#define NP_EV_REFUSED	BIT(2)	/* it never came about: nobody listens any more */
+#define NP_EV_TIMEOUT	BIT(3)	/* it never came about: nobody accepted in time */
+
+/* Where a connection stands with its group. */
+enum np_conn_stage {
+	NP_CONN_NEW,		/* in no queue yet */
+	NP_CONN_WAITING,	/* queue full: the client waits */
+	NP_CONN_PENDING,	/* the client is connected, accept() is due */
+	NP_CONN_LAPSED,		/* waited too long; the client has yet to clean up */
+	NP_CONN_TAKEN,		/* accepted, or needs no accept() */
+	NP_CONN_DEAD,		/* taken off a queue without accept() */
+};
+
+/**
+ * struct np_conn - a connection of two stream sockets
+ *
+ * Made by connect() in the client's task and charged to it; a socket of the
+ * server's side exists only from accept() on, made in the accepting task.
+ *
+ * References: each of the two ends, from when its socket is attached until it
+ * is detached; the group's queue while the connection is on it; and each of
+ * the two channels, which are part of it, as long as it has a writer or a
+ * reader. The last put frees.
+ *
+ * Where the server's end has no socket yet its shares of the channels belong
+ * to the queue: np_conn_attach() passes them on to the socket,
+ * np_conn_drop_end() gives them up.
+ *
+ * Locks: @lock for @end[].sk, @end[].events, for writing @end[].wq, and for
+ * state, shutdown and error of the attached sockets; the group's lock for
+ * @stage and @node. @end[].wq is read under RCU: data paths wake the other
+ * end through it and never touch its socket. All else is immutable.
+ *
+ * Lock order: the sockets' locks, the group's, @lock.
+ *
+ * @chan: chan[i] carries what end i writes
+ * @ref: see above
+ * @lock: see above
+ * @stage: enum np_conn_stage
+ * @node: in the group's queue
+ * @group: where the connection was made to; a reference, NULL for socketpair()
+ * @end: the two ends
+ * @end.sk: its socket while attached
+ * @end.wq: its wait queue while attached
+ * @end.addr: its address and port
+ * @end.events: NP_EV_* that have happened to it
+ * @cred: the client's credentials
+ * @pid: the client
+ * @rcu: frees it; poll looks at channels under RCU
+ */
+struct np_conn {
+	struct np_chan chan[2];
+	refcount_t ref;
+	spinlock_t lock;
+	u8 stage;
+	struct list_head node;
+	struct np_group *group;
+	struct {
+		struct sock *sk;
+		struct socket_wq __rcu *wq;
+		struct in6_addr ip;
+		__be16 port;
+		u8 events;
+	} end[2];
+	const struct cred *cred;
+	struct pid *pid;
+	struct rcu_head rcu;
+};
+
+/**
+ * struct np_group - where connections to an address wait
+ *
+ * Made by listen(). References: the listening socket, while it listens; each
+ * connection that was made to it. Looked up under RCU through @listener, so
+ * freed after a grace period.
+ *
+ * @lock guards all but what is immutable. It is taken in soft interrupts too
+ * (the timeout of connect()).
+ *
+ * @listener: on the port's list
+ * @ref: see above
+ * @lock: see above
+ * @sk: the listening socket; NULL when it has left, and then for ever
+ * @backlog: as given to listen(); one more than that may be pending
+ * @npending: length of @pending
+ * @pending: connected clients, in order
+ * @waiting: clients that wait for a place, in order
+ * @cred: who listens; immutable
+ * @pid: who listens; immutable
+ * @rcu: frees it
+ */
+struct np_group {
+	struct np_listener listener;
+	refcount_t ref;
+	spinlock_t lock;
+	struct sock *sk;
+	u32 backlog;
+	u32 npending;
+	struct list_head pending;
+	struct list_head waiting;
+	const struct cred *cred;
+	struct pid *pid;
+	struct rcu_head rcu;
+};
+
+int np_conn_cache_init(void);
+void np_conn_cache_exit(void);
+
+struct np_conn *np_conn_alloc(struct np_pool *pool);
+void np_conn_put(struct np_conn *conn);
+void np_conn_attach(struct np_conn *conn, int end, struct sock *sk);
+void np_conn_detach(struct np_conn *conn, int end);
+void np_conn_drop_end(struct np_conn *conn, int end);
+void np_conn_establish(struct np_conn *conn);
+void np_conn_event(struct np_conn *conn, int end, u8 event);
+void np_conn_wake_reader(struct np_conn *conn, int end);
+void np_conn_wake_writer(struct np_conn *conn, int end);
+
+struct np_group *np_group_alloc(struct sock *sk, u32 backlog);
+bool np_group_tryget(struct np_group *g);
+void np_group_put(struct np_group *g);
+int np_group_offer(struct np_group *g, struct np_conn *conn);
+struct np_conn *np_group_take(struct np_group *g);
+bool np_group_cancel(struct np_conn *conn);
+bool np_group_lapse(struct np_conn *conn);
+void np_group_set_backlog(struct np_group *g, u32 backlog);
+unsigned int np_group_close(struct np_group *g);
+
+static inline void np_conn_get(struct np_conn *conn)
+{
+	refcount_inc(&conn->ref);
+}
+
+/* Is accept() due? A snapshot, for poll. */
+static inline bool np_group_is_ready(const struct np_group *g)
+{
+	return !list_empty_careful(&g->pending);
+}
+
+#endif /* _NP_CONN_H */

@@ -1,0 +1,481 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The port table. Its rules are those that inet has for TCP, from socket(7)
+ * and ip(7): who may share a port with whom, which ports are chosen for a
+ * program, and which listener a connection goes to.
+ */
+#include <linux/random.h>
+#include <linux/rculist.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include "kunit.h"
+#include "port.h"
+
+static struct kmem_cache *np_port_slab;
+
+static const struct rhashtable_params np_port_params = {
+	.head_offset = offsetof(struct np_port, node),
+	.key_offset = offsetof(struct np_port, key),
+	.key_len = sizeof_field(struct np_port, key),
+	.automatic_shrinking = true,
+};
+
+/**
+ * np_port_cache_init - make the slab cache of ports
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int np_port_cache_init(void)
+{
+	np_port_slab = kmem_cache_create("newproto_port", sizeof(struct np_port),
+					 0, SLAB_HWCACHE_ALIGN | SLAB_ACCOUNT,
+					 NULL);
+	return np_port_slab ? 0 : -ENOMEM;
+}
+
+/**
+ * np_port_cache_exit - free the slab cache of ports, after their RCU callbacks
+ */
+void np_port_cache_exit(void)
+{
+	kmem_cache_destroy(np_port_slab);
+}
+
+/**
+ * np_ports_init - make an empty port table
+ * @t: the table
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int np_ports_init(struct np_ports *t)
+{
+	t->cursor = get_random_u32();
+	return rhashtable_init(&t->table, &np_port_params);
+}
+NP_EXPORT_KUNIT(np_ports_init);
+
+/**
+ * np_ports_exit - free a port table that nobody is bound in any more
+ * @t: the table
+ */
+void np_ports_exit(struct np_ports *t)
+{
+	WARN_ON_ONCE(atomic_read(&t->table.nelems));
+	rhashtable_destroy(&t->table);
+}
+NP_EXPORT_KUNIT(np_ports_exit);
+
+static void np_port_free_rcu(struct rcu_head *rcu)
+{
+	kmem_cache_free(np_port_slab, container_of(rcu, struct np_port, rcu));
+}
+
+/* Find a port and lock it. Returns NULL if nobody is bound to it. */
+static struct np_port *np_port_get(struct np_ports *t, u32 key)
+{
+	struct np_port *p;
+
+	rcu_read_lock();
+	do {
+		p = rhashtable_lookup(&t->table, &key, np_port_params);
+		if (!p)
+			break;
+		spin_lock(&p->lock);
+		if (!p->dead)
+			break;
+		spin_unlock(&p->lock);
+	} while (1);
+	rcu_read_unlock();
+	return p;
+}
+
+/*
+ * Find a port or make it, and lock it. *spare is memory for a new one, kept
+ * over calls that did not need it.
+ */
+static struct np_port *np_port_get_or_make(struct np_ports *t, u32 key,
+					   struct np_port **spare)
+{
+	struct np_port *p, *old;
+
+	for (;;) {
+		p = np_port_get(t, key);
+		if (p)
+			return p;
+		p = *spare;
+		if (!p) {
+			p = kmem_cache_zalloc(np_port_slab, GFP_KERNEL);
+			if (!p)
+				return ERR_PTR(-ENOMEM);
+			spin_lock_init(&p->lock);
+			*spare = p;
+		}
+		p->key = key;
+		spin_lock(&p->lock);
+		old = rhashtable_lookup_get_insert_fast(&t->table, &p->node,
+							np_port_params);
+		if (!old) {
+			*spare = NULL;
+			return p;
+		}
+		spin_unlock(&p->lock);
+		if (IS_ERR(old))
+			return old;
+	}
+}
+
+static void np_port_spare_free(struct np_port *spare)
+{
+	if (spare)
+		kmem_cache_free(np_port_slab, spare);
+}
+
+/* Unlock a port, and bury it if nobody holds it any more. */
+static void np_port_put(struct np_ports *t, struct np_port *p)
+{
+	bool last = hlist_empty(&p->claims);
+
+	if (last) {
+		p->dead = true;
+		rhashtable_remove_fast(&t->table, &p->node, np_port_params);
+	}
+	spin_unlock(&p->lock);
+	if (last)
+		call_rcu(&p->rcu, np_port_free_rcu);
+}
+
+static void np_port_add(struct np_port *p, struct np_claim *c, bool fixed)
+{
+	lockdep_assert_held(&p->lock);
+	c->port = p;
+	c->fixed = fixed;
+	p->nfixed += fixed;
+	hlist_add_head(&c->node, &p->claims);
+}
+
+/*
+ * May @c and @o not share a port? As inet_csk_bind_conflict(): two that both
+ * set SO_REUSEADDR may unless one listens; two of one user that both set
+ * SO_REUSEPORT may; others only if no destination is common to both.
+ */
+static bool np_claim_conflict(const struct np_claim *c, const struct np_claim *o)
+{
+	if (c->ifindex && o->ifindex && c->ifindex != o->ifindex)
+		return false;
+	if (c->reuse && o->reuse && !o->listening)
+		return false;
+	if (c->reuseport && o->reuseport && uid_eq(c->uid, o->uid))
+		return false;
+	return np_addr_conflict(&c->local, c->v6only, &o->local, o->v6only);
+}
+
+static bool np_port_is_free_for(const struct np_port *p, const struct np_claim *c)
+{
+	const struct np_claim *o;
+
+	hlist_for_each_entry(o, &p->claims, node)
+		if (o != c && np_claim_conflict(c, o))
+			return false;
+	return true;
+}
+
+/* Is there no other connection between the same two ends? */
+static bool np_port_is_unique(const struct np_port *p, const struct np_claim *c,
+			      const struct in6_addr *local,
+			      const struct np_addr *peer)
+{
+	const struct np_claim *o;
+
+	hlist_for_each_entry(o, &p->claims, node)
+		if (o != c && o->connected && o->peer_port == peer->port &&
+		    ipv6_addr_equal(&o->peer, &peer->ip) &&
+		    ipv6_addr_equal(&o->local, local))
+			return false;
+	return true;
+}
+
+/**
+ * np_claim_bind - claim a port by its number
+ * @t: the port table
+ * @c: the claim, with all that it is judged by filled in
+ * @port: the number, host byte order
+ *
+ * Context: may sleep.
+ *
+ * Return: 0, -EADDRINUSE, -ENOMEM.
+ */
+int np_claim_bind(struct np_ports *t, struct np_claim *c, u16 port)
+{
+	struct np_port *spare = NULL, *p;
+	int err = 0;
+
+	p = np_port_get_or_make(t, port, &spare);
+	np_port_spare_free(spare);
+	if (IS_ERR(p))
+		return PTR_ERR(p);
+	if (np_port_is_free_for(p, c))
+		np_port_add(p, c, true);
+	else
+		err = -EADDRINUSE;
+	np_port_put(t, p);
+	return err;
+}
+NP_EXPORT_KUNIT(np_claim_bind);
+
+typedef bool (*np_port_fits)(const struct np_port *p, const struct np_claim *c);
+
+/* Try the ports of a range in turn, from a place that no other try begins at. */
+static int np_claim_search(struct np_ports *t, struct np_claim *c,
+			   const struct np_range *range, bool fixed,
+			   np_port_fits fits)
+{
+	u32 n = range->hi - range->lo + 1, i, number;
+	struct np_port *spare = NULL, *p;
+	int err = -EADDRINUSE;
+	u32 at = READ_ONCE(t->cursor);
+
+	for (i = 0; i < n && err == -EADDRINUSE; i++, at++) {
+		number = range->lo + at % n;
+		if (range->reserved && test_bit(number, range->reserved))
+			continue;
+		if (i % 64 == 63)
+			cond_resched();
+		p = np_port_get_or_make(t, number, &spare);
+		if (IS_ERR(p)) {
+			err = PTR_ERR(p);
+			break;
+		}
+		if (fits(p, c)) {
+			np_port_add(p, c, fixed);
+			err = 0;
+		}
+		np_port_put(t, p);
+	}
+	WRITE_ONCE(t->cursor, at);
+	np_port_spare_free(spare);
+	return err;
+}
+
+/**
+ * np_claim_bind_any - claim a port that is free for a bind
+ * @t: the port table
+ * @c: the claim, with all that it is judged by filled in
+ * @range: where to choose from
+ *
+ * Context: may sleep.
+ *
+ * Return: 0, -EADDRINUSE if there is none, -ENOMEM.
+ */
+int np_claim_bind_any(struct np_ports *t, struct np_claim *c,
+		      const struct np_range *range)
+{
+	return np_claim_search(t, c, range, true, np_port_is_free_for);
+}
+NP_EXPORT_KUNIT(np_claim_bind_any);
+
+static bool np_port_fits_connect(const struct np_port *p, const struct np_claim *c)
+{
+	struct np_addr peer = { .ip = c->peer, .port = c->peer_port };
+
+	return !p->nfixed && np_port_is_unique(p, c, &c->local, &peer);
+}
+
+/**
+ * np_claim_connect - claim a port for a connection that has none
+ * @t: the port table
+ * @c: the claim, connected, with both addresses filled in
+ * @range: where to choose from
+ *
+ * The port is one that nobody bound to, and that no other connection between
+ * these two addresses and this remote port uses.
+ *
+ * Context: may sleep.
+ *
+ * Return: 0, -EADDRNOTAVAIL if there is none, -ENOMEM.
+ */
+int np_claim_connect(struct np_ports *t, struct np_claim *c,
+		     const struct np_range *range)
+{
+	int err = np_claim_search(t, c, range, false, np_port_fits_connect);
+
+	return err == -EADDRINUSE ? -EADDRNOTAVAIL : err;
+}
+NP_EXPORT_KUNIT(np_claim_connect);
+
+/**
+ * np_claim_set_peer - a bound socket connects
+ * @c: a claim that holds a port
+ * @local: its address from now on
+ * @peer: the other end
+ *
+ * Return: 0, or -EADDRNOTAVAIL if there is such a connection already.
+ */
+int np_claim_set_peer(struct np_claim *c, const struct np_addr *local,
+		      const struct np_addr *peer)
+{
+	struct np_port *p = c->port;
+	int err = 0;
+
+	spin_lock(&p->lock);
+	if (np_port_is_unique(p, c, &local->ip, peer)) {
+		c->local = local->ip;
+		c->peer = peer->ip;
+		c->peer_port = peer->port;
+		c->connected = true;
+	} else {
+		err = -EADDRNOTAVAIL;
+	}
+	spin_unlock(&p->lock);
+	return err;
+}
+NP_EXPORT_KUNIT(np_claim_set_peer);
+
+/**
+ * np_claim_clear_peer - a connection is over, the claim stays
+ * @c: a claim that holds a port
+ * @local: its address from now on
+ */
+void np_claim_clear_peer(struct np_claim *c, const struct in6_addr *local)
+{
+	spin_lock(&c->port->lock);
+	c->local = *local;
+	c->connected = false;
+	spin_unlock(&c->port->lock);
+}
+NP_EXPORT_KUNIT(np_claim_clear_peer);
+
+/**
+ * np_claim_join - the claim of an accepted connection
+ * @c: the claim, connected, with both addresses filled in
+ * @parent: the listener's claim, which holds the port meanwhile
+ *
+ * Cannot fail: a connection that is there is never refused a port.
+ */
+void np_claim_join(struct np_claim *c, struct np_claim *parent)
+{
+	struct np_port *p = parent->port;
+
+	spin_lock(&p->lock);
+	np_port_add(p, c, false);
+	spin_unlock(&p->lock);
+}
+NP_EXPORT_KUNIT(np_claim_join);
+
+/**
+ * np_claim_drop - give a port up
+ * @t: the port table
+ * @c: a claim that holds one
+ */
+void np_claim_drop(struct np_ports *t, struct np_claim *c)
+{
+	struct np_port *p = c->port;
+
+	spin_lock(&p->lock);
+	hlist_del(&c->node);
+	p->nfixed -= c->fixed;
+	c->port = NULL;
+	c->connected = false;
+	c->listening = false;
+	np_port_put(t, p);
+}
+NP_EXPORT_KUNIT(np_claim_drop);
+
+/**
+ * np_claim_listen - let connections come in
+ * @c: a claim that holds a port
+ * @l: put on the port's list, address and device from @c
+ *
+ * Return: 0, or -EADDRINUSE if another claim on the port does not allow it
+ * (two sockets bound with SO_REUSEADDR: only one may listen).
+ */
+int np_claim_listen(struct np_claim *c, struct np_listener *l)
+{
+	struct np_port *p = c->port;
+	int err = 0;
+
+	l->local = c->local;
+	l->ifindex = c->ifindex;
+	l->v6only = c->v6only;
+	spin_lock(&p->lock);
+	c->listening = true;
+	if (np_port_is_free_for(p, c)) {
+		hlist_add_head_rcu(&l->node, &p->listeners);
+	} else {
+		c->listening = false;
+		err = -EADDRINUSE;
+	}
+	spin_unlock(&p->lock);
+	return err;
+}
+NP_EXPORT_KUNIT(np_claim_listen);
+
+/**
+ * np_claim_unlisten - let no more connections come in
+ * @c: the claim that was given to np_claim_listen()
+ * @l: the listener; readers may see it until an RCU grace period has passed
+ */
+void np_claim_unlisten(struct np_claim *c, struct np_listener *l)
+{
+	spin_lock(&c->port->lock);
+	c->listening = false;
+	hlist_del_rcu(&l->node);
+	spin_unlock(&c->port->lock);
+}
+NP_EXPORT_KUNIT(np_claim_unlisten);
+
+/*
+ * How well a listener suits a destination, as inet's compute_score(): its own
+ * address before a wildcard, its own device before any, IPv4 before
+ * dual-stack; 0 if not at all.
+ */
+static int np_listener_score(const struct np_listener *l,
+			     const struct in6_addr *dst, int ifindex)
+{
+	int score = 1;
+
+	if (!np_addr_covers(&l->local, l->v6only, dst))
+		return 0;
+	if (l->ifindex) {
+		if (l->ifindex != ifindex)
+			return 0;
+		score += 4;
+	}
+	if (ipv6_addr_equal(&l->local, dst))
+		score += 8;
+	if (!ipv6_addr_any(&l->local))
+		score += 2;
+	return score;
+}
+
+/**
+ * np_port_lookup - who takes connections to an address?
+ * @t: the port table
+ * @dst: the destination, no wildcard
+ * @ifindex: the device that they come in on
+ *
+ * Context: RCU read lock held, as long as the result is used.
+ *
+ * Return: the listener, or NULL.
+ */
+struct np_listener *np_port_lookup(struct np_ports *t, const struct np_addr *dst,
+				   int ifindex)
+{
+	struct np_listener *l, *best = NULL;
+	u32 key = ntohs(dst->port);
+	int score, best_score = 0;
+	struct np_port *p;
+
+	p = rhashtable_lookup(&t->table, &key, np_port_params);
+	if (!p)
+		return NULL;
+	hlist_for_each_entry_rcu(l, &p->listeners, node) {
+		score = np_listener_score(l, &dst->ip, ifindex);
+		if (score > best_score) {
+			best = l;
+			best_score = score;
+		}
+	}
+	return best;
+}
+NP_EXPORT_KUNIT(np_port_lookup);

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The port table of a namespace: who is bound to which port, and who listens
+ * there. A leaf: knows nothing of sockets.
+ */
+#ifndef _NP_PORT_H
+#define _NP_PORT_H
+
+#include <linux/rhashtable.h>
+#include <linux/spinlock.h>
+#include <linux/uidgid.h>
+
+#include "addr.h"
+
+/**
+ * struct np_ports - a namespace's port table
+ * @table: struct np_port by number; lookups under RCU
+ * @cursor: where the next search for a free port begins; no lock, any value
+ *	will do
+ */
+struct np_ports {
+	struct rhashtable table;
+	u32 cursor;
+};
+
+/**
+ * struct np_range - the ports that may be chosen for a program
+ * @lo: the first
+ * @hi: the last
+ * @reserved: bitmap of 65,536 bits of ports not to choose, or NULL
+ */
+struct np_range {
+	u16 lo;
+	u16 hi;
+	const unsigned long *reserved;
+};
+
+/**
+ * struct np_port - a port that somebody is bound to
+ *
+ * Made with its first claim and gone with its last: the claims and listeners
+ * on its lists are what keeps it. Readers of the table hold the RCU lock, and
+ * who wants to add a claim looks at @dead under @lock first.
+ *
+ * @node: in the table
+ * @key: the number, host byte order; immutable
+ * @lock: guards all below, and the claims on @claims
+ * @dead: off the table; only RCU readers are left
+ * @nfixed: claims that were made by bind(), which keep a port from being
+ *	chosen for others
+ * @claims: struct np_claim
+ * @listeners: struct np_listener; also read under RCU
+ * @rcu: frees it
+ */
+struct np_port {
+	struct rhash_head node;
+	u32 key;
+	spinlock_t lock;
+	bool dead;
+	unsigned int nfixed;
+	struct hlist_head claims;
+	struct hlist_head listeners;
+	struct rcu_head rcu;
+};
+
+/**
+ * struct np_claim - one socket's hold of a port
+ *
+ * Part of its owner, whose lock guards @port. What a bind is judged by is
+ * latched here when it is made, since setsockopt() changes a socket's own
+ * fields without asking. All but @port is guarded by the port's lock while
+ * the claim is on a port.
+ *
+ * @node: in the port's list
+ * @port: the port held, or NULL
+ * @local: bound address, wildcards allowed
+ * @peer: address of the other end, if @connected
+ * @peer_port: port of the other end, network byte order
+ * @ifindex: bound device or 0
+ * @uid: effective user of the owner
+ * @v6only: an IPv6 socket that takes no IPv4
+ * @reuse: SO_REUSEADDR
+ * @reuseport: SO_REUSEPORT
+ * @listening: as listen() has made it
+ * @connected: @peer is set
+ * @fixed: made by bind()
+ */
+struct np_claim {
+	struct hlist_node node;
+	struct np_port *port;
+	struct in6_addr local;
+	struct in6_addr peer;
+	int ifindex;
+	kuid_t uid;
+	__be16 peer_port;
+	u16 v6only:1;
+	u16 reuse:1;
+	u16 reuseport:1;
+	u16 listening:1;
+	u16 connected:1;
+	u16 fixed:1;
+};
+
+/**
+ * struct np_listener - where connections to a port go
+ *
+ * Part of an object that is freed after an RCU grace period. Immutable while
+ * on a port's list.
+ *
+ * @node: in the port's list
+ * @local: bound address, wildcards allowed
+ * @ifindex: bound device or 0
+ * @v6only: takes no IPv4
+ */
+struct np_listener {
+	struct hlist_node node;
+	struct in6_addr local;
+	int ifindex;
+	bool v6only;
+};
+
+int np_port_cache_init(void);
+void np_port_cache_exit(void);
+int np_ports_init(struct np_ports *t);
+void np_ports_exit(struct np_ports *t);
+
+int np_claim_bind(struct np_ports *t, struct np_claim *c, u16 port);
+int np_claim_bind_any(struct np_ports *t, struct np_claim *c,
+		      const struct np_range *range);
+int np_claim_connect(struct np_ports *t, struct np_claim *c,
+		     const struct np_range *range);
+int np_claim_set_peer(struct np_claim *c, const struct np_addr *local,
+		      const struct np_addr *peer);
+void np_claim_clear_peer(struct np_claim *c, const struct in6_addr *local);
+void np_claim_join(struct np_claim *c, struct np_claim *parent);
+void np_claim_drop(struct np_ports *t, struct np_claim *c);
+int np_claim_listen(struct np_claim *c, struct np_listener *l);
+void np_claim_unlisten(struct np_claim *c, struct np_listener *l);
+struct np_listener *np_port_lookup(struct np_ports *t, const struct np_addr *dst,
+				   int ifindex);
+
+static inline u16 np_claim_number(const struct np_claim *c)
+{
+	return c->port ? c->port->key : 0;
+}
+
+#endif /* _NP_PORT_H */

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /proc/net/newproto/, per namespace:
+ *
+ * sockets	a line for every socket that has a port
+ * counters	a line for every counter
+ */
+#include <linux/proc_fs.h>
+#include <linux/seq_file.h>
+#include <net/tcp_states.h>
+
+#include "net.h"
+#include "sock.h"
+#include "state.h"
+
+static const char * const np_stat_names[NP_STAT_NR] = {
+	[NP_STAT_CONNECTED] = "connected",
+	[NP_STAT_WAITED] = "waited",
+	[NP_STAT_ACCEPTED] = "accepted",
+	[NP_STAT_REFUSED] = "refused",
+	[NP_STAT_UNREACHABLE] = "unreachable",
+	[NP_STAT_TIMED_OUT] = "timed_out",
+	[NP_STAT_TURNED_AWAY] = "turned_away",
+	[NP_STAT_RESET] = "reset",
+	[NP_STAT_CLOSED] = "closed",
+};
+
+static int np_proc_counters_show(struct seq_file *seq, void *v)
+{
+	struct np_net *nn = np_net(seq_file_single_net(seq));
+	unsigned long sum;
+	int i, cpu;
+
+	for (i = 0; i < NP_STAT_NR; i++) {
+		sum = 0;
+		for_each_possible_cpu(cpu)
+			sum += per_cpu_ptr(nn->stats, cpu)->v[i];
+		seq_printf(seq, "%s %lu\n", np_stat_names[i], sum);
+	}
+	seq_printf(seq, "buffer_bytes %lu\n", np_pool_bytes(&nn->pool));
+	return 0;
+}
+
+static void np_proc_addr(struct seq_file *seq, const struct in6_addr *ip,
+			 u16 port)
+{
+	__be32 v4 = np_addr_v4(ip);
+
+	if (np_addr_is_v4(ip))
+		seq_printf(seq, " %pI4:%u", &v4, port);
+	else
+		seq_printf(seq, " [%pI6c]:%u", ip, port);
+}
+
+/*
+ * The two queues as ss(8) has them: bytes to be read and bytes not yet read by
+ * the other end; of a listener what is pending and how much may be.
+ */
+static void np_proc_queues(struct seq_file *seq, struct np_sock *nsk)
+{
+	struct sock *sk = &nsk->inet.sk;
+	u32 in = 0, out = 0;
+	struct np_group *g;
+	struct np_chan *c;
+
+	rcu_read_lock();
+	g = READ_ONCE(nsk->group);
+	if (g) {
+		in = READ_ONCE(g->npending);
+		out = READ_ONCE(sk->sk_max_ack_backlog);
+	}
+	c = READ_ONCE(nsk->rx);
+	if (c)
+		in = np_chan_used(c);
+	c = READ_ONCE(nsk->tx);
+	if (c)
+		out = np_chan_used(c);
+	rcu_read_unlock();
+	seq_printf(seq, " %u %u", in, out);
+}
+
+static void np_proc_claim(struct seq_file *seq, const struct np_claim *c,
+			  u16 port)
+{
+	static const struct in6_addr any;
+	struct np_sock *nsk = container_of(c, struct np_sock, claim);
+	struct sock *sk = &nsk->inet.sk;
+	struct user_namespace *ns = seq_user_ns(seq);
+
+	seq_printf(seq, "stream %s", np_state_name(READ_ONCE(sk->sk_state)));
+	np_proc_queues(seq, nsk);
+	np_proc_addr(seq, &c->local, port);
+	np_proc_addr(seq, c->connected ? &c->peer : &any,
+		     c->connected ? ntohs(c->peer_port) : 0);
+	seq_printf(seq, " %u %lu %s\n", from_kuid_munged(ns, sock_i_uid(sk)),
+		   sock_i_ino(sk), c->connected ? "local" : "-");
+}
+
+/**
+ * struct np_proc_iter - a walk over the port table
+ * @p: seq_file's own
+ * @walk: the walk; its port is shown as one record
+ */
+struct np_proc_iter {
+	struct seq_net_private p;
+	struct rhashtable_iter walk;
+};
+
+static int np_proc_sockets_show(struct seq_file *seq, void *v)
+{
+	struct np_claim *c;
+	struct np_port *p = v;
+
+	if (v == SEQ_START_TOKEN) {
+		seq_puts(seq, "type state recv-q send-q local peer uid inode path\n");
+		return 0;
+	}
+	spin_lock(&p->lock);
+	hlist_for_each_entry(c, &p->claims, node)
+		np_proc_claim(seq, c, p->key);
+	spin_unlock(&p->lock);
+	return 0;
+}
+
+static void *np_proc_walk_next(struct np_proc_iter *it)
+{
+	void *p;
+
+	do {
+		p = rhashtable_walk_next(&it->walk);
+	} while (IS_ERR(p) && PTR_ERR(p) == -EAGAIN);
+	return p;
+}
+
+static void *np_proc_sockets_next(struct seq_file *seq, void *v, loff_t *pos)
+{
+	++*pos;
+	return np_proc_walk_next(seq->private);
+}
+
+static void *np_proc_sockets_start(struct seq_file *seq, loff_t *pos)
+	__acquires(RCU)
+{
+	struct np_proc_iter *it = seq->private;
+	struct np_net *nn = np_net(seq_file_net(seq));
+	void *p = SEQ_START_TOKEN;
+	loff_t n;
+
+	rhashtable_walk_enter(&nn->stream_ports.table, &it->walk);
+	rhashtable_walk_start(&it->walk);
+	for (n = *pos; n && p; n--)
+		p = np_proc_walk_next(it);
+	return p;
+}
+
+static void np_proc_sockets_stop(struct seq_file *seq, void *v)
+	__releases(RCU)
+{
+	struct np_proc_iter *it = seq->private;
+
+	rhashtable_walk_stop(&it->walk);
+	rhashtable_walk_exit(&it->walk);
+}
+
+static const struct seq_operations np_proc_sockets_ops = {
+	.start = np_proc_sockets_start,
+	.next = np_proc_sockets_next,
+	.stop = np_proc_sockets_stop,
+	.show = np_proc_sockets_show,
+};
+
+/**
+ * np_proc_init_net - make a namespace's files
+ * @net: the namespace
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int np_proc_init_net(struct net *net)
+{
+	struct proc_dir_entry *dir = proc_net_mkdir(net, "newproto", net->proc_net);
+
+	if (!dir)
+		return -ENOMEM;
+	if (!proc_create_net("sockets", 0444, dir, &np_proc_sockets_ops,
+			     sizeof(struct np_proc_iter)) ||
+	    !proc_create_net_single("counters", 0444, dir,
+				    np_proc_counters_show, NULL)) {
+		remove_proc_subtree("newproto", net->proc_net);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+/**
+ * np_proc_exit_net - remove a namespace's files
+ * @net: the namespace
+ */
+void np_proc_exit_net(struct net *net)
+{
+	remove_proc_subtree("newproto", net->proc_net);
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * AF_NEWPROTO sockets.
+ *
+ * Lock order, outermost first:
+ *
+ *	lock_sock()		a socket's setup: bind, listen, connect,
+ *				shutdown, close, options
+ *	np_sock.tx_lock		the writer of a socket
+ *	np_sock.rx_lock		the reader of a socket
+ *	np_port.lock		a port's claims and listeners
+ *	np_group.lock		a queue of connections; soft interrupts off
+ *	np_conn.lock		both ends of a connection; soft interrupts off
+ *	np_pool_part.lock	a list of channels with buffers
+ *	np_chan.lock		one channel's end mark and buffers
+ *
+ * No two locks of one kind are ever held together, but a listener's lock_sock()
+ * and that of a socket that accept() is making. What carries bytes takes
+ * tx_lock or rx_lock of its own socket and nothing else; see channel.h for the
+ * rare meetings with the worker that takes buffers back.
+ */
+#ifndef _NP_SOCK_H
+#define _NP_SOCK_H
+
+#include <linux/ipv6.h>
+#include <linux/mutex.h>
+#include <net/inet_sock.h>
+
+#include "conn.h"
+#include "net.h"
+#include "port.h"
+
+struct np_hints;
+
+/**
+ * struct np_sock - an AF_NEWPROTO stream socket
+ *
+ * @inet.sk.sk_state, sk_shutdown and sk_err are guarded by the connection's
+ * lock once there is one, since the other end changes them too; before that by
+ * lock_sock(). State is written by np_state_set() only.
+ *
+ * @inet: must come first: inet's own code takes the socket for one of its own
+ * @tx_lock: held by the writer
+ * @rx_lock: held by the reader
+ * @tx: the channel to write to: written under lock_sock() and @tx_lock. It
+ *	holds a reference
+ * @rx: the channel to read from: written under @rx_lock, by setup under
+ *	lock_sock() too. It holds a reference
+ * @conn: the connection, or NULL: written under lock_sock(), @tx_lock and
+ *	@rx_lock, so any of them keeps it. It holds a reference
+ * @end: which end of @conn; goes with it
+ * @group: where connections to a listening socket wait; lock_sock(). It holds
+ *	a reference
+ * @claim: on the local port; lock_sock()
+ * @hints: options that are stored and read back, or NULL; lock_sock()
+ */
+struct np_sock {
+	struct inet_sock inet;
+	struct mutex tx_lock;
+	struct mutex rx_lock;
+	struct np_chan *tx;
+	struct np_chan *rx;
+	struct np_conn *conn;
+	struct np_group *group;
+	struct np_hints *hints;
+	struct np_claim claim;
+	u8 end;
+};
+
+#if IS_ENABLED(CONFIG_IPV6)
+/**
+ * struct np6_sock - an AF_NEWPROTO stream socket of AF_INET6
+ * @np: what both have
+ * @inet6: must come last: inet6's code looks for it there
+ */
+struct np6_sock {
+	struct np_sock np;
+	struct ipv6_pinfo inet6;
+};
+#endif
+
+static inline struct np_sock *np_sk(const struct sock *sk)
+{
+	return (struct np_sock *)sk;
+}
+
+extern struct proto np_proto;
+#if IS_ENABLED(CONFIG_IPV6)
+extern struct proto np6_proto;
+#endif
+extern const struct proto_ops np_stream_ops;
+
+/* sock.c */
+int np_sock_init(struct sock *sk);
+struct sock *np_sock_alloc(struct net *net, struct socket *sock, int family,
+			   int kern);
+void np_sock_close(struct sock *sk, long timeout);
+void np_sock_unhash(struct sock *sk);
+void np_sock_leave_conn(struct sock *sk);
+void np_sock_join_conn(struct sock *sk, struct np_conn *conn, int end);
+void np_sock_set_addrs(struct sock *sk, const struct np_addr *local,
+		       const struct np_addr *peer);
+void np_sock_set_peercred(struct sock *sk, const struct cred *cred,
+			  struct pid *pid);
+int np_sock_shutdown(struct socket *sock, int how);
+int np_sock_disconnect(struct sock *sk, int flags);
+
+/* bind.c */
+int np_bind_get_port(struct sock *sk, unsigned short snum);
+void np_bind_put_port(struct sock *sk);
+void np_bind_latch(struct sock *sk);
+void np_bind_restore(struct sock *sk);
+void np_bind_range(struct sock *sk, struct np_range *range);
+int np_bind_addr(struct socket *sock, struct sockaddr *uaddr, int len);
+
+/* connect.c */
+int np_connect_pre(struct sock *sk, struct sockaddr *uaddr, int len);
+int np_connect(struct sock *sk, struct sockaddr *uaddr, int len);
+int np_connect_pair(struct socket *a, struct socket *b);
+void np_connect_timeout(struct timer_list *t);
+
+/* accept.c */
+int np_listen(struct socket *sock, int backlog);
+void np_listen_stop(struct sock *sk);
+int np_accept(struct sock *lsk, struct socket *newsock, int flags, int kern);
+
+/* stream.c */
+int np_stream_sendmsg(struct socket *sock, struct msghdr *msg, size_t len);
+int np_stream_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
+		      int flags);
+__poll_t np_stream_poll(struct file *file, struct socket *sock,
+			struct poll_table_struct *wait);
+int np_stream_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg);
+int np_stream_set_rcvlowat(struct sock *sk, int val);
+bool np_stream_would_block(struct sock *sk);
+size_t np_stream_inq(struct sock *sk);
+size_t np_stream_outq(struct sock *sk);
+
+/* sockopt.c */
+int np_setsockopt(struct socket *sock, int level, int name, sockptr_t val,
+		  unsigned int len);
+int np_getsockopt(struct socket *sock, int level, int name, char __user *val,
+		  int __user *len);
+int np_hints_copy(struct sock *to, const struct sock *from);
+void np_hints_free(struct sock *sk);
+
+/* doors.c */
+int np_doors_open(void);
+void np_doors_close(void);
+
+#endif /* _NP_SOCK_H */

@@ -1,0 +1,547 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Sending and receiving on stream sockets.
+ */
+#include <linux/poll.h>
+#include <linux/sockios.h>
+#include <linux/uio.h>
+#include <net/tcp_states.h>
+
+#include <asm/ioctls.h>
+
+#include "compat.h"
+#include "sock.h"
+
+#define NP_STREAM_MSG_BAD	(MSG_OOB | MSG_FASTOPEN)
+
+static bool np_stream_is_open(int state)
+{
+	return (1U << state) & (TCPF_ESTABLISHED | TCPF_CLOSE_WAIT);
+}
+
+/* The capacity of the channel that a socket writes to. */
+static u32 np_stream_tx_cap(const struct sock *sk, const struct np_chan *tx)
+{
+	u32 sndbuf = READ_ONCE(sk->sk_sndbuf);
+
+	return min(sndbuf + READ_ONCE(tx->rcap), NP_CHAN_MAX);
+}
+
+/* Tell the writers of @rx how much a socket's receive buffer is good for. */
+static void np_stream_publish(const struct sock *sk, struct np_chan *rx)
+{
+	u32 rcvbuf = READ_ONCE(sk->sk_rcvbuf);
+
+	if (READ_ONCE(rx->rcap) != rcvbuf)
+		WRITE_ONCE(rx->rcap, rcvbuf);
+}
+
+/* Wait, as TCP does, until a connect() that is under way has an end. */
+static int np_stream_wait_connect(struct sock *sk, long *timeo)
+{
+	struct np_sock *nsk = np_sk(sk);
+	DEFINE_WAIT(wait);
+
+	if (READ_ONCE(sk->sk_state) != TCP_SYN_SENT)
+		return 0;
+	if (!*timeo)
+		return -EAGAIN;
+	if (signal_pending(current))
+		return sock_intr_errno(*timeo);
+	prepare_to_wait(sk_sleep(sk), &wait, TASK_INTERRUPTIBLE);
+	if (READ_ONCE(sk->sk_state) == TCP_SYN_SENT) {
+		mutex_unlock(&nsk->tx_lock);
+		*timeo = schedule_timeout(*timeo);
+		mutex_lock(&nsk->tx_lock);
+	}
+	finish_wait(sk_sleep(sk), &wait);
+	return -EINPROGRESS;
+}
+
+/* May a socket send? -EPIPE stands for whatever error it has. */
+static int np_stream_tx_check(struct sock *sk, long *timeo)
+{
+	struct np_sock *nsk = np_sk(sk);
+	int err;
+
+	do {
+		if (READ_ONCE(sk->sk_err) ||
+		    READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN)
+			return -EPIPE;
+		err = np_stream_wait_connect(sk, timeo);
+	} while (err == -EINPROGRESS);
+	if (err)
+		return err;
+	if (!nsk->tx || !np_stream_is_open(READ_ONCE(sk->sk_state)))
+		return -EPIPE;
+	if (unlikely(READ_ONCE(nsk->tx->gone))) {
+		/* What TCP's peer answers with when nobody has the socket. */
+		np_conn_event(nsk->conn, nsk->end, NP_EV_RESET);
+		return -EPIPE;
+	}
+	return 0;
+}
+
+/* Nothing more to wait for: there is room, or there will never be. */
+static bool np_stream_tx_ready(const struct sock *sk, const struct np_chan *tx,
+			       u32 cap)
+{
+	return np_chan_writable(tx, cap) || READ_ONCE(sk->sk_err) ||
+	       READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN ||
+	       READ_ONCE(tx->gone);
+}
+
+/* Wait for room. Lets go of tx_lock meanwhile. */
+static int np_stream_tx_wait(struct sock *sk, long *timeo)
+{
+	struct np_sock *nsk = np_sk(sk);
+	struct np_chan *tx = nsk->tx;
+	u32 cap = np_stream_tx_cap(sk, tx);
+	DEFINE_WAIT(wait);
+
+	if (!*timeo)
+		return -EAGAIN;
+	if (signal_pending(current))
+		return sock_intr_errno(*timeo);
+	prepare_to_wait(sk_sleep(sk), &wait, TASK_INTERRUPTIBLE);
+	WRITE_ONCE(tx->wwait, cap);
+	smp_mb();	/* pairs with np_stream_rx_done() */
+	if (!np_stream_tx_ready(sk, tx, cap)) {
+		mutex_unlock(&nsk->tx_lock);
+		*timeo = schedule_timeout(*timeo);
+		mutex_lock(&nsk->tx_lock);
+	}
+	finish_wait(sk_sleep(sk), &wait);
+	return 0;
+}
+
+/* Tell the reader that there are bytes, unless it does not care for so few. */
+static void np_stream_tx_done(struct np_sock *nsk)
+{
+	const struct np_chan *tx = nsk->tx;
+	u32 lowat = READ_ONCE(tx->lowat);
+
+	if (likely(lowat <= 1) || np_chan_used(tx) >= lowat)
+		np_conn_wake_reader(nsk->conn, !nsk->end);
+}
+
+/* The control messages of a stream: SOL_SOCKET's, which core checks. */
+static int np_stream_send_cmsg(struct sock *sk, struct msghdr *msg)
+{
+	struct sockcm_cookie sockc;
+
+	sockcm_init(&sockc, sk);
+	return sock_cmsg_send(sk, msg, &sockc);
+}
+
+/**
+ * np_stream_sendmsg - send(2) and its kin
+ * @sock: the socket
+ * @msg: what to send
+ * @len: how many bytes
+ *
+ * Context: may sleep. Takes tx_lock.
+ *
+ * Return: the bytes sent, or what send(2) and tcp(7) say.
+ */
+int np_stream_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
+{
+	struct sock *sk = sock->sk;
+	struct np_sock *nsk = np_sk(sk);
+	unsigned int flags = msg->msg_flags;
+	ssize_t sent = 0, n;
+	long timeo;
+	int err;
+
+	if (unlikely(flags & NP_STREAM_MSG_BAD))
+		return -EOPNOTSUPP;
+	if (unlikely(msg->msg_controllen)) {
+		err = np_stream_send_cmsg(sk, msg);
+		if (err)
+			return err;
+	}
+	timeo = sock_sndtimeo(sk, flags & MSG_DONTWAIT);
+	mutex_lock(&nsk->tx_lock);
+	for (;;) {
+		err = np_stream_tx_check(sk, &timeo);
+		if (unlikely(err))
+			break;
+		n = np_chan_write(nsk->tx, &msg->msg_iter,
+				  np_stream_tx_cap(sk, nsk->tx));
+		if (n < 0) {
+			err = n;
+			break;
+		}
+		if (n) {
+			sent += n;
+			np_stream_tx_done(nsk);
+		}
+		if (sent == len)
+			break;
+		/* Full, unless a copy failed half-way: then it fails again. */
+		if (!n)
+			err = np_stream_tx_wait(sk, &timeo);
+		if (err)
+			break;
+	}
+	mutex_unlock(&nsk->tx_lock);
+	if (sent)
+		return sent;
+	return err ? sk_stream_error(sk, flags, err) : 0;
+}
+
+/*
+ * What ends a recv() that has found no byte: -EINPROGRESS if nothing does.
+ * In TCP's order: the end of the stream, an error, shutdown, the state.
+ */
+static int np_stream_rx_check(struct sock *sk)
+{
+	struct np_sock *nsk = np_sk(sk);
+
+	if (nsk->rx && np_chan_at_eof(nsk->rx))
+		return 0;
+	if (READ_ONCE(sk->sk_err))
+		return sock_error(sk);
+	if (READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN)
+		return 0;
+	if (READ_ONCE(sk->sk_state) == TCP_CLOSE)
+		return -ENOTCONN;
+	return -EINPROGRESS;
+}
+
+static bool np_stream_rx_over(const struct sock *sk)
+{
+	return READ_ONCE(sk->sk_err) || READ_ONCE(sk->sk_state) == TCP_CLOSE ||
+	       READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN;
+}
+
+/* Wait for more than @have bytes. Lets go of rx_lock meanwhile. */
+static int np_stream_rx_wait(struct sock *sk, size_t have, long *timeo)
+{
+	struct np_sock *nsk = np_sk(sk);
+	DEFINE_WAIT(wait);
+
+	if (!*timeo)
+		return -EAGAIN;
+	if (signal_pending(current))
+		return sock_intr_errno(*timeo);
+	prepare_to_wait(sk_sleep(sk), &wait, TASK_INTERRUPTIBLE);
+	if (!np_stream_rx_over(sk) &&
+	    (!nsk->rx || np_chan_avail(nsk->rx) <= have)) {
+		mutex_unlock(&nsk->rx_lock);
+		*timeo = schedule_timeout(*timeo);
+		mutex_lock(&nsk->rx_lock);
+	}
+	finish_wait(sk_sleep(sk), &wait);
+	return 0;
+}
+
+/* Bytes were read: wake a writer who waits for that. */
+static void np_stream_rx_done(struct sock *sk, struct np_chan *rx)
+{
+	struct np_sock *nsk = np_sk(sk);
+	u32 cap;
+
+	smp_mb();	/* pairs with np_stream_tx_wait() and np_stream_poll() */
+	cap = READ_ONCE(rx->wwait);
+	if (likely(!cap) || !np_chan_writable(rx, cap))
+		return;
+	WRITE_ONCE(rx->wwait, 0);
+	np_conn_wake_writer(nsk->conn, !nsk->end);
+}
+
+/* Take what there is, up to @len bytes, as @flags want it. */
+static ssize_t np_stream_rx_take(struct sock *sk, struct msghdr *msg, size_t len,
+				 int flags)
+{
+	struct np_sock *nsk = np_sk(sk);
+	ssize_t n;
+
+	if (unlikely(!nsk->rx))
+		return 0;
+	if (unlikely(flags & MSG_PEEK)) {
+		if (!(flags & MSG_TRUNC))
+			return np_chan_peek(nsk->rx, &msg->msg_iter, len);
+		return min(len, np_chan_avail(nsk->rx));
+	}
+	np_stream_publish(sk, nsk->rx);
+	if (unlikely(flags & MSG_TRUNC))
+		n = np_chan_drop(&nsk->rx, len);
+	else
+		n = np_chan_read(&nsk->rx, &msg->msg_iter, len);
+	if (n > 0)
+		np_stream_rx_done(sk, nsk->rx);
+	return n;
+}
+
+/* recv() that looks at bytes and leaves them, or asks for none. */
+static ssize_t np_stream_rx_peek(struct sock *sk, struct msghdr *msg, size_t len,
+				 int flags)
+{
+	size_t target = sock_rcvlowat(sk, flags & MSG_WAITALL, len);
+	long timeo = sock_rcvtimeo(sk, flags & MSG_DONTWAIT);
+	size_t have;
+	bool over;
+	int err = 0;
+
+	for (;;) {
+		/* The end before the bytes: none come after it. */
+		over = np_stream_rx_over(sk);
+		smp_rmb();	/* pairs with the lock in np_conn_event() */
+		have = np_sk(sk)->rx ? np_chan_avail(np_sk(sk)->rx) : 0;
+		if (have >= min(target, len) + !len || (have && (over || err)))
+			return len ? np_stream_rx_take(sk, msg, len, flags) : 0;
+		if (!have) {
+			err = np_stream_rx_check(sk);
+			if (err != -EINPROGRESS)
+				return err;
+		}
+		err = np_stream_rx_wait(sk, have, &timeo);
+		if (err && !have)
+			return err;
+	}
+}
+
+/* The loop of recv(). */
+static ssize_t np_stream_rx(struct sock *sk, struct msghdr *msg, size_t len,
+			    int flags)
+{
+	size_t target = sock_rcvlowat(sk, flags & MSG_WAITALL, len);
+	long timeo = sock_rcvtimeo(sk, flags & MSG_DONTWAIT);
+	size_t done = 0;
+	ssize_t n;
+	bool over;
+	int err;
+
+	for (;;) {
+		/* The end before the bytes: none come after it. */
+		over = np_stream_rx_over(sk);
+		smp_rmb();	/* pairs with the lock in np_conn_event() */
+		n = np_stream_rx_take(sk, msg, len - done, flags);
+		if (n < 0)
+			return done ?: n;
+		done += n;
+		if (done >= target || (done && over))
+			return done;
+		if (!done) {
+			err = np_stream_rx_check(sk);
+			if (err != -EINPROGRESS)
+				return err;
+		}
+		err = np_stream_rx_wait(sk, 0, &timeo);
+		if (err)
+			return done ?: err;
+	}
+}
+
+/**
+ * np_stream_recvmsg - recv(2) and its kin
+ * @sock: the socket
+ * @msg: where to put the bytes
+ * @len: how many at the most
+ * @flags: MSG_*
+ *
+ * Context: may sleep. Takes rx_lock.
+ *
+ * Return: the bytes received, 0 at the end of the stream, or what recv(2) and
+ * tcp(7) say.
+ */
+int np_stream_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
+		      int flags)
+{
+	struct sock *sk = sock->sk;
+	struct np_sock *nsk = np_sk(sk);
+	ssize_t n;
+
+	if (unlikely(flags & MSG_OOB))
+		return -EINVAL;		/* there is never urgent data */
+	if (unlikely(flags & MSG_ERRQUEUE))
+		return -EAGAIN;		/* nor is there anything in that queue */
+	if (unlikely(READ_ONCE(sk->sk_state) == TCP_LISTEN))
+		return -ENOTCONN;
+	mutex_lock(&nsk->rx_lock);
+	if (unlikely(flags & MSG_PEEK || !len))
+		n = np_stream_rx_peek(sk, msg, len, flags);
+	else
+		n = np_stream_rx(sk, msg, len, flags);
+	mutex_unlock(&nsk->rx_lock);
+	return n;
+}
+
+/* The part of poll() that is about what can be read. */
+static __poll_t np_stream_poll_rx(struct sock *sk, struct np_chan *rx)
+{
+	u32 lowat;
+
+	np_stream_publish(sk, rx);
+	lowat = READ_ONCE(rx->lowat);
+	/* A channel's end mark comes into it: SO_RCVLOWAT sees across it. */
+	if (np_chan_used(rx) >= lowat || READ_ONCE(rx->end) == NP_END_NEXT)
+		return EPOLLIN | EPOLLRDNORM;
+	return 0;
+}
+
+/* The part of poll() that is about what can be written. */
+static __poll_t np_stream_poll_tx(struct sock *sk, struct np_chan *tx)
+{
+	u32 cap = np_stream_tx_cap(sk, tx);
+
+	if (!np_chan_writable(tx, cap)) {
+		WRITE_ONCE(tx->wwait, cap);
+		smp_mb();	/* pairs with np_stream_rx_done() */
+		if (!np_chan_writable(tx, cap) && !READ_ONCE(tx->gone))
+			return 0;
+	}
+	return EPOLLOUT | EPOLLWRNORM;
+}
+
+/**
+ * np_stream_poll - poll(2), select(2), epoll(7)
+ * @file: the socket's file
+ * @sock: the socket
+ * @wait: where to register, or NULL
+ *
+ * Takes no lock. The channels are looked at under RCU, since a reader may go
+ * on to the next one meanwhile.
+ *
+ * Return: what tcp_poll() would.
+ */
+__poll_t np_stream_poll(struct file *file, struct socket *sock,
+			struct poll_table_struct *wait)
+{
+	struct sock *sk = sock->sk;
+	struct np_sock *nsk = np_sk(sk);
+	struct np_chan *tx, *rx;
+	struct np_group *g;
+	__poll_t mask = 0;
+	u8 shutdown;
+	int state;
+
+	sock_poll_wait(file, sock, wait);
+	state = smp_load_acquire(&sk->sk_state);
+	rcu_read_lock();
+	if (state == TCP_LISTEN) {
+		g = READ_ONCE(nsk->group);
+		if (g && np_group_is_ready(g))
+			mask = EPOLLIN | EPOLLRDNORM;
+		rcu_read_unlock();
+		return mask;
+	}
+	shutdown = READ_ONCE(sk->sk_shutdown);
+	if (shutdown == SHUTDOWN_MASK || state == TCP_CLOSE)
+		mask |= EPOLLHUP;
+	if (shutdown & RCV_SHUTDOWN)
+		mask |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
+	if (state != TCP_SYN_SENT) {
+		rx = READ_ONCE(nsk->rx);
+		if (rx)
+			mask |= np_stream_poll_rx(sk, rx);
+		tx = READ_ONCE(nsk->tx);
+		if (!tx || shutdown & SEND_SHUTDOWN)
+			mask |= EPOLLOUT | EPOLLWRNORM;
+		else
+			mask |= np_stream_poll_tx(sk, tx);
+	}
+	rcu_read_unlock();
+	smp_rmb();	/* an error is seen with what came before it */
+	if (READ_ONCE(sk->sk_err) || !skb_queue_empty_lockless(&sk->sk_error_queue))
+		mask |= EPOLLERR;
+	return mask;
+}
+
+/**
+ * np_stream_inq - bytes that can be read
+ * @sk: the socket
+ */
+size_t np_stream_inq(struct sock *sk)
+{
+	struct np_sock *nsk = np_sk(sk);
+	size_t n = 0;
+
+	mutex_lock(&nsk->rx_lock);
+	if (nsk->rx)
+		n = np_chan_avail(nsk->rx);
+	mutex_unlock(&nsk->rx_lock);
+	return n;
+}
+
+/**
+ * np_stream_outq - bytes written that the other end has not read
+ * @sk: the socket
+ */
+size_t np_stream_outq(struct sock *sk)
+{
+	struct np_sock *nsk = np_sk(sk);
+	size_t n = 0;
+
+	mutex_lock(&nsk->tx_lock);
+	if (nsk->tx)
+		n = np_chan_used(nsk->tx);
+	mutex_unlock(&nsk->tx_lock);
+	return n;
+}
+
+/**
+ * np_stream_would_block - is there nothing that recv() could return at once?
+ * @sk: the socket
+ */
+bool np_stream_would_block(struct sock *sk)
+{
+	return !np_stream_rx_over(sk) &&
+	       READ_ONCE(sk->sk_state) != TCP_LISTEN && !np_stream_inq(sk);
+}
+
+/**
+ * np_stream_ioctl - ioctl(2)
+ * @sock: the socket
+ * @cmd: SIOCINQ (FIONREAD), SIOCOUTQ (TIOCOUTQ), SIOCATMARK, or one of inet's
+ *	own (interfaces, addresses, routes)
+ * @arg: its argument
+ *
+ * Return: 0 or a negative errno; -EINVAL for a listener, as tcp(7) says.
+ */
+int np_stream_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg)
+{
+	struct sock *sk = sock->sk;
+	size_t n;
+
+	switch (cmd) {
+	case SIOCINQ:
+	case SIOCOUTQ:
+		if (READ_ONCE(sk->sk_state) == TCP_LISTEN)
+			return -EINVAL;
+		n = cmd == SIOCINQ ? np_stream_inq(sk) : np_stream_outq(sk);
+		return put_user((int)n, (int __user *)arg);
+	case SIOCATMARK:
+		return put_user(0, (int __user *)arg);
+	default:
+		return np_inet_ioctl(sock, cmd, arg);
+	}
+}
+
+/**
+ * np_stream_set_rcvlowat - SO_RCVLOWAT
+ * @sk: the socket
+ * @val: bytes; core has made sure that it is not negative
+ *
+ * Context: lock_sock(). Takes rx_lock.
+ *
+ * Return: 0.
+ */
+int np_stream_set_rcvlowat(struct sock *sk, int val)
+{
+	struct np_sock *nsk = np_sk(sk);
+
+	val = val ?: 1;
+	/* More than that would never be reached while the writer waits. */
+	val = min(val, max(sk->sk_rcvbuf / 2, 1));
+	WRITE_ONCE(sk->sk_rcvlowat, val);
+	mutex_lock(&nsk->rx_lock);
+	if (nsk->rx) {
+		WRITE_ONCE(nsk->rx->lowat, val);
+		if (np_chan_avail(nsk->rx) >= val)
+			sk->sk_data_ready(sk);
+	}
+	mutex_unlock(&nsk->rx_lock);
+	return 0;
+}
