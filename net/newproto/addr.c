@@ -50,7 +50,7 @@ int np_addr_parse(struct np_addr *a, const struct sockaddr *uaddr, int len,
 		a->scope = sin6->sin6_scope_id;
 	return 0;
 }
-NP_EXPORT_KUNIT(np_addr_parse);
+EXPORT_SYMBOL_NP_KUNIT(np_addr_parse);
 
 /**
  * np_addr_covers - does a bound address take what is sent to another?
@@ -67,7 +67,7 @@ bool np_addr_covers(const struct in6_addr *bound, bool v6only,
 		return !(v6only && np_addr_is_v4(dst));
 	return np_addr_is_any(bound) && np_addr_is_v4(dst);
 }
-NP_EXPORT_KUNIT(np_addr_covers);
+EXPORT_SYMBOL_NP_KUNIT(np_addr_covers);
 
 /**
  * np_addr_conflict - could two bound addresses take the same destination?
@@ -81,4 +81,4 @@ bool np_addr_conflict(const struct in6_addr *a, bool a_v6only,
 {
 	return np_addr_covers(a, a_v6only, b) || np_addr_covers(b, b_v6only, a);
 }
-NP_EXPORT_KUNIT(np_addr_conflict);
+EXPORT_SYMBOL_NP_KUNIT(np_addr_conflict);

@@ -20,8 +20,7 @@ static u32 np_chunk_end(const struct np_chunk *k)
 	return k->start + READ_ONCE(k->len);
 }
 
-/*
- * Has the reader left @k behind? It moves to the next chunk only when it
+/* Has the reader left @k behind? It moves to the next chunk only when it
  * wants a byte from there, so up to the end is not enough.
  */
 static bool np_chunk_is_left(const struct np_chunk *k, u32 tail)
@@ -81,8 +80,7 @@ static struct np_chunk *np_chunk_alloc(u32 size)
 	return np_chunk_alloc_pages(size <= NP_CHUNK_PAGE ? 0 : NP_CHUNK_ORDER);
 }
 
-/*
- * The size to get for a write of @want bytes: what holds it, and more than
+/* The size to get for a write of @want bytes: what holds it, and more than
  * the last one if the reader does not keep up; no more than a quarter of the
  * capacity @cap beyond a page, so that small buffers stay small.
  */
@@ -116,7 +114,7 @@ void np_chan_init(struct np_chan *c, struct np_pool *pool,
 	spin_lock_init(&c->lock);
 	INIT_LIST_HEAD(&c->warm);
 }
-NP_EXPORT_KUNIT(np_chan_init);
+EXPORT_SYMBOL_NP_KUNIT(np_chan_init);
 
 static size_t np_chunk_list_free(struct np_chunk *k)
 {
@@ -159,7 +157,7 @@ void np_chan_put(struct np_chan *c)
 	}
 	c->release(c);
 }
-NP_EXPORT_KUNIT(np_chan_put);
+EXPORT_SYMBOL_NP_KUNIT(np_chan_put);
 
 /**
  * np_chan_writer_leave - the writer will not come back
@@ -171,7 +169,7 @@ void np_chan_writer_leave(struct np_chan *c)
 {
 	np_chan_put(c);
 }
-NP_EXPORT_KUNIT(np_chan_writer_leave);
+EXPORT_SYMBOL_NP_KUNIT(np_chan_writer_leave);
 
 /**
  * np_chan_reader_leave - the reader will not come back
@@ -192,7 +190,7 @@ void np_chan_reader_leave(struct np_chan *c)
 		c = next;
 	}
 }
-NP_EXPORT_KUNIT(np_chan_reader_leave);
+EXPORT_SYMBOL_NP_KUNIT(np_chan_reader_leave);
 
 /**
  * np_chan_finish - set the end mark
@@ -216,7 +214,7 @@ void np_chan_finish(struct np_chan *c, struct np_chan *next)
 	if (gone && next)
 		np_chan_reader_leave(next);
 }
-NP_EXPORT_KUNIT(np_chan_finish);
+EXPORT_SYMBOL_NP_KUNIT(np_chan_finish);
 
 /* The worker marked the channel: from here on it leaves the chunks alone. */
 static noinline void np_chan_warm_up(struct np_chan *c)
@@ -230,7 +228,8 @@ static void np_chan_begin(struct np_chan *c)
 {
 	WRITE_ONCE(c->busy, 1);
 	barrier();	/* the CPU's order: see struct np_chan */
-	if (unlikely(READ_ONCE(c->cool)))
+	/* Pairs with the release in np_chan_give_back(). */
+	if (unlikely(smp_load_acquire(&c->cool)))
 		np_chan_warm_up(c);
 }
 
@@ -298,8 +297,7 @@ static void np_chan_append(struct np_chan *c, struct np_chunk *k, u32 head)
 	np_pool_add(c->pool, c);
 }
 
-/*
- * Find the chunk to write @want bytes to. An empty channel starts over in the
+/* Find the chunk to write @want bytes to. An empty channel starts over in the
  * chunk it has, which is the one the CPU's caches hold.
  */
 static struct np_chunk *np_chan_chunk(struct np_chan *c, u32 head, u32 want,
@@ -311,13 +309,13 @@ static struct np_chunk *np_chan_chunk(struct np_chan *c, u32 head, u32 want,
 	u32 size = np_chunk_size(k, empty, want, cap);
 	struct np_chunk *fresh;
 
+	if (k)
+		np_chan_collect(c, tail);
 	if (k && empty && k->cap >= size) {
 		k->start = head;
 		WRITE_ONCE(k->len, k->cap);
 		return k;
 	}
-	if (k)
-		np_chan_collect(c, tail);
 	fresh = np_chan_new_chunk(c, size);
 	if (fresh) {
 		np_chan_append(c, fresh, head);
@@ -356,8 +354,7 @@ ssize_t np_chan_write(struct np_chan *c, struct iov_iter *from, u32 cap)
 		want = min_t(size_t, room, iov_iter_count(from));
 		k = c->w;
 		if (!k || head - k->start == k->len ||
-		    (k->cap - (head - k->start) < want &&
-		     smp_load_acquire(&c->tail) == head)) {
+		    (k->cap - (head - k->start) < want && !np_chan_used(c))) {
 			k = np_chan_chunk(c, head, want, cap);
 			if (!k) {
 				err = -ENOMEM;
@@ -379,7 +376,7 @@ ssize_t np_chan_write(struct np_chan *c, struct iov_iter *from, u32 cap)
 	np_chan_done(c);
 	return done ?: err;
 }
-NP_EXPORT_KUNIT(np_chan_write);
+EXPORT_SYMBOL_NP_KUNIT(np_chan_write);
 
 /* Go on with the successor of each channel that has been read to its mark. */
 static struct np_chan *np_chan_settle(struct np_chan **rx)
@@ -387,8 +384,7 @@ static struct np_chan *np_chan_settle(struct np_chan **rx)
 	struct np_chan *c = *rx;
 
 	/* The mark first: all bytes were there before it was set. */
-	while (smp_load_acquire(&c->end) == NP_END_NEXT &&
-	       smp_load_acquire(&c->head) == c->tail) {
+	while (smp_load_acquire(&c->end) == NP_END_NEXT && !np_chan_used(c)) {
 		*rx = c->next;
 		(*rx)->lowat = c->lowat;
 		(*rx)->rcap = c->rcap;
@@ -398,8 +394,7 @@ static struct np_chan *np_chan_settle(struct np_chan **rx)
 	return c;
 }
 
-/*
- * Hand the next @len bytes to @to, or just pass over them if it is NULL.
+/* Hand the next @len bytes to @to, or just pass over them if it is NULL.
  * Returns how many; less than there are if a copy failed.
  */
 static size_t np_chan_take(struct np_chan *c, struct iov_iter *to, size_t len)
@@ -439,7 +434,7 @@ static ssize_t np_chan_consume(struct np_chan **rx, struct iov_iter *to,
 
 	do {
 		c = np_chan_settle(rx);
-		want = min_t(size_t, len - done, smp_load_acquire(&c->head) - c->tail);
+		want = min_t(size_t, len - done, np_chan_used(c));
 		if (!want)
 			break;
 		got = np_chan_take(c, to, want);
@@ -465,7 +460,7 @@ ssize_t np_chan_read(struct np_chan **rx, struct iov_iter *to, size_t len)
 {
 	return np_chan_consume(rx, to, len);
 }
-NP_EXPORT_KUNIT(np_chan_read);
+EXPORT_SYMBOL_NP_KUNIT(np_chan_read);
 
 /**
  * np_chan_drop - pass over bytes, across end marks
@@ -478,7 +473,7 @@ size_t np_chan_drop(struct np_chan **rx, size_t len)
 {
 	return np_chan_consume(rx, NULL, len);
 }
-NP_EXPORT_KUNIT(np_chan_drop);
+EXPORT_SYMBOL_NP_KUNIT(np_chan_drop);
 
 /* The part of np_chan_peek() within one channel. */
 static size_t np_chan_look(const struct np_chan *c, struct iov_iter *to,
@@ -527,7 +522,7 @@ ssize_t np_chan_peek(struct np_chan *c, struct iov_iter *to, size_t len)
 	for (; c && done < len; c = end == NP_END_NEXT ? c->next : NULL) {
 		/* The mark first: all bytes were there before it was set. */
 		end = smp_load_acquire(&c->end);
-		want = min_t(size_t, len - done, smp_load_acquire(&c->head) - c->tail);
+		want = min_t(size_t, len - done, np_chan_used(c));
 		got = np_chan_look(c, to, want);
 		done += got;
 		if (got != want)
@@ -535,7 +530,7 @@ ssize_t np_chan_peek(struct np_chan *c, struct iov_iter *to, size_t len)
 	}
 	return done;
 }
-NP_EXPORT_KUNIT(np_chan_peek);
+EXPORT_SYMBOL_NP_KUNIT(np_chan_peek);
 
 /**
  * np_chan_avail - bytes that can be read, across end marks
@@ -550,11 +545,11 @@ size_t np_chan_avail(const struct np_chan *c)
 
 	for (; c; c = end == NP_END_NEXT ? c->next : NULL) {
 		end = smp_load_acquire(&c->end);	/* as in np_chan_peek() */
-		avail += smp_load_acquire(&c->head) - c->tail;
+		avail += np_chan_used(c);
 	}
 	return avail;
 }
-NP_EXPORT_KUNIT(np_chan_avail);
+EXPORT_SYMBOL_NP_KUNIT(np_chan_avail);
 
 /**
  * np_chan_at_eof - has the whole stream been read?
@@ -568,14 +563,14 @@ bool np_chan_at_eof(const struct np_chan *c)
 
 	for (; c; c = c->next) {
 		end = smp_load_acquire(&c->end);	/* as in np_chan_peek() */
-		if (smp_load_acquire(&c->head) != c->tail)
+		if (np_chan_used(c))
 			return false;
 		if (end != NP_END_NEXT)
 			return end == NP_END_EOF;
 	}
 	return false;
 }
-NP_EXPORT_KUNIT(np_chan_at_eof);
+EXPORT_SYMBOL_NP_KUNIT(np_chan_at_eof);
 
 /**
  * np_chan_give_back - one look of the pool's worker at a channel
@@ -601,11 +596,12 @@ bool np_chan_give_back(struct np_chan *c, size_t *bytes)
 		*bytes += np_chan_free_chunks(c);
 		freed = true;
 	}
-	WRITE_ONCE(c->cool, idle && !freed);
+	/* Pairs with np_chan_begin(): chunks that were taken are seen gone. */
+	smp_store_release(&c->cool, idle && !freed);
 	spin_unlock(&c->lock);
 	return freed;
 }
-NP_EXPORT_KUNIT(np_chan_give_back);
+EXPORT_SYMBOL_NP_KUNIT(np_chan_give_back);
 
 /**
  * np_chan_cache_init - make the slab cache of small chunks

@@ -16,8 +16,7 @@
 struct iov_iter;
 struct np_pool;
 
-/*
- * Sizes of the buffers. A small chunk is one slab object together with its
+/* Sizes of the buffers. A small chunk is one slab object together with its
  * descriptor, so that a connection that only ever sends short messages costs
  * half a kilobyte; larger ones hang whole pages below it.
  */
@@ -27,7 +26,7 @@ struct np_pool;
 #define NP_CHUNK_LARGE		((u32)PAGE_SIZE << NP_CHUNK_ORDER)
 
 /* No channel holds more than this, whatever SO_SNDBUF and SO_RCVBUF say. */
-#define NP_CHAN_MAX		(1U << 30)
+#define NP_CHAN_MAX		0x40000000U
 
 /**
  * struct np_chunk - a piece of a channel's buffer
@@ -130,7 +129,7 @@ struct np_chan {
 	void (*release)(struct np_chan *c);
 	refcount_t ref;
 	u8 gone;
-	spinlock_t lock;
+	spinlock_t lock;	/* see above */
 };
 
 int np_chan_cache_init(void);
@@ -162,7 +161,7 @@ static inline u32 np_chan_used(const struct np_chan *c)
 	/* Tail first: a head that is read later is never behind it. */
 	u32 tail = smp_load_acquire(&c->tail);
 
-	return smp_load_acquire(&c->head) - tail;
+	return smp_load_acquire(&c->head) - tail; /* pairs with the writer */
 }
 
 /**

@@ -10,8 +10,7 @@
 #include <net/inet_sock.h>
 #include <net/ipv6.h>
 
-/*
- * The flags of ip(7) that an accepted socket has from its listener: bits of
+/* The flags of ip(7) that an accepted socket has from its listener: bits of
  * struct inet_sock.
  */
 static inline void np_inet_copy_flags(struct inet_sock *to,
@@ -23,20 +22,35 @@ static inline void np_inet_copy_flags(struct inet_sock *to,
 }
 
 /* The same flags, one by one. */
-#define NP_INET_FLAG(name, bit)						\
-static inline bool np_inet_##name(const struct inet_sock *inet)		\
-{									\
-	return inet->bit;						\
-}									\
-									\
-static inline void np_inet_set_##name(struct inet_sock *inet, bool on)	\
-{									\
-	inet->bit = on;							\
+static inline bool np_inet_freebind(const struct inet_sock *inet)
+{
+	return inet->freebind;
 }
 
-NP_INET_FLAG(freebind, freebind)
-NP_INET_FLAG(transparent, transparent)
-NP_INET_FLAG(bind_no_port, bind_address_no_port)
+static inline void np_inet_set_freebind(struct inet_sock *inet, bool on)
+{
+	inet->freebind = on;
+}
+
+static inline bool np_inet_transparent(const struct inet_sock *inet)
+{
+	return inet->transparent;
+}
+
+static inline void np_inet_set_transparent(struct inet_sock *inet, bool on)
+{
+	inet->transparent = on;
+}
+
+static inline bool np_inet_bind_no_port(const struct inet_sock *inet)
+{
+	return inet->bind_address_no_port;
+}
+
+static inline void np_inet_set_bind_no_port(struct inet_sock *inet, bool on)
+{
+	inet->bind_address_no_port = on;
+}
 
 /* ioctl(2)s about interfaces, addresses and routes. */
 static inline int np_inet_ioctl(struct socket *sock, unsigned int cmd,

@@ -77,7 +77,7 @@ enum np_conn_stage {
 struct np_conn {
 	struct np_chan chan[2];
 	refcount_t ref;
-	spinlock_t lock;
+	spinlock_t lock;	/* see above */
 	u8 stage;
 	struct list_head node;
 	struct np_group *group;
@@ -118,7 +118,7 @@ struct np_conn {
 struct np_group {
 	struct np_listener listener;
 	refcount_t ref;
-	spinlock_t lock;
+	spinlock_t lock;	/* see above */
 	struct sock *sk;
 	u32 backlog;
 	u32 npending;

@@ -47,7 +47,7 @@ static bool np_connect_is_local_v4(struct net *net, __be32 addr, int ifindex)
 		return inet_addr_type(net, addr) == RTN_LOCAL;
 	rcu_read_lock();
 	dev = dev_get_by_index_rcu(net, ifindex);
-	local = dev && inet_addr_type_dev_table(net, dev, addr) == RTN_LOCAL;
+	local = dev && inet_dev_addr_type(net, dev, addr) == RTN_LOCAL;
 	rcu_read_unlock();
 	return local;
 }

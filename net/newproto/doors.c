@@ -85,8 +85,7 @@ static int np_door_accept(struct socket *sock, struct socket *newsock, int flags
 	return np_accept(sock->sk, newsock, flags, kern);
 }
 
-/*
- * splice() from a socket. SPLICE_F_NONBLOCK is about the pipe for files, but
+/* splice() from a socket. SPLICE_F_NONBLOCK is about the pipe for files, but
  * about the socket too for sockets, as TCP has it.
  */
 static ssize_t np_door_splice_read(struct socket *sock, loff_t *pos,

@@ -10,9 +10,9 @@
 #include <linux/kconfig.h>
 
 #if IS_ENABLED(CONFIG_KUNIT)
-#define NP_EXPORT_KUNIT(symbol)	EXPORT_SYMBOL_GPL(symbol)
+#define EXPORT_SYMBOL_NP_KUNIT(symbol)	EXPORT_SYMBOL_GPL(symbol)
 #else
-#define NP_EXPORT_KUNIT(symbol)	static_assert(true)
+#define EXPORT_SYMBOL_NP_KUNIT(symbol)	static_assert(true)
 #endif
 
 #endif /* _NP_KUNIT_H */

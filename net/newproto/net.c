@@ -76,8 +76,7 @@ static unsigned long np_shrink_count(struct shrinker *shrinker,
 	return bytes / PAGE_SIZE ?: SHRINK_EMPTY;
 }
 
-/*
- * A channel's buffers can only be taken some time after it was marked (see
+/* A channel's buffers can only be taken some time after it was marked (see
  * struct np_chan), so this has the workers do both now, and promises nothing.
  */
 static unsigned long np_shrink_scan(struct shrinker *shrinker,

@@ -10,6 +10,7 @@
 #include <linux/string.h>
 #include <linux/tcp.h>
 #include <linux/uaccess.h>
+#include <net/inet_ecn.h>
 
 #include "kunit.h"
 #include "option.h"
@@ -35,19 +36,18 @@ static const struct np_opt np_opt_table[] = {
 	HINT(TCP, TCP_DEFER_ACCEPT, DEFER_ACCEPT, 0, INT_MIN, INT_MAX, 0),
 	HINT(TCP, TCP_WINDOW_CLAMP, WINDOW_CLAMP, 0, INT_MIN, INT_MAX, 0),
 	BOOL(TCP, TCP_QUICKACK, QUICKACK, 1),
-	BOOL(TCP, TCP_THIN_LINEAR_TIMEOUTS, THIN_LINEAR, 0),
-	BOOL(TCP, TCP_THIN_DUPACK, THIN_DUPACK, 0),
+	HINT(TCP, TCP_THIN_LINEAR_TIMEOUTS, THIN_LINEAR, 0, 0, 1, 0),
+	HINT(TCP, TCP_THIN_DUPACK, THIN_DUPACK, 0, 0, 1, 0),
 	HINT(TCP, TCP_USER_TIMEOUT, USER_TIMEOUT, 0, 0, INT_MAX, 0),
 	HINT(TCP, TCP_FASTOPEN, FASTOPEN, 0, 0, INT_MAX, 0),
 	HINT(TCP, TCP_FASTOPEN_CONNECT, FASTOPEN_CONNECT, 0, 0, 1, 0),
 	HINT(TCP, TCP_FASTOPEN_NO_COOKIE, FASTOPEN_NO_COOKIE, 0, 0, 1, 0),
-	HINT(TCP, TCP_TIMESTAMP, TIMESTAMP, 0, INT_MIN, INT_MAX, 0),
-	HINT(TCP, TCP_NOTSENT_LOWAT, NOTSENT_LOWAT, 0, INT_MIN, INT_MAX, -1),
+	HINT(TCP, TCP_NOTSENT_LOWAT, NOTSENT_LOWAT, 0, INT_MIN, INT_MAX, 0),
 	HINT(TCP, TCP_TX_DELAY, TX_DELAY, 0, INT_MIN, INT_MAX, 0),
 	{ .level = IPPROTO_TCP, .name = TCP_CONGESTION, .kind = NP_OPT_STRING },
 	WORKS(TCP, TCP_INFO, INFO, NP_OPT_GET_ONLY),
 
-	HINT(IP, IP_TOS, TOS, 0, INT_MIN, INT_MAX, 0),
+	HINT(IP, IP_TOS, TOS, NP_OPT_TOS, INT_MIN, INT_MAX, 0),
 	HINT(IP, IP_TTL, TTL, NP_OPT_MINUS1, 1, 255, 64),
 	HINT(IP, IP_MTU_DISCOVER, MTU_DISCOVER, 0, IP_PMTUDISC_DONT,
 	     IP_PMTUDISC_OMIT, IP_PMTUDISC_WANT),
@@ -69,7 +69,8 @@ static const struct np_opt np_opt_table[] = {
 	BOOL(IPV6, IPV6_RECVTCLASS, RECVTCLASS6, 0),
 	BOOL(IPV6, IPV6_DONTFRAG, DONTFRAG6, 0),
 	BOOL(IPV6, IPV6_AUTOFLOWLABEL, AUTOFLOWLABEL6, 1),
-	HINT(IPV6, IPV6_ADDR_PREFERENCES, ADDR_PREFERENCES6, 0, 0, INT_MAX, 0),
+	HINT(IPV6, IPV6_ADDR_PREFERENCES, ADDR_PREFERENCES6, 0, 0, INT_MAX,
+	     IPV6_PREFER_SRC_PUBTMP_DEFAULT | IPV6_PREFER_SRC_HOME),
 	WORKS(IPV6, IPV6_V6ONLY, V6ONLY, NP_OPT_BOOL),
 	WORKS(IPV6, IPV6_FREEBIND, FREEBIND, NP_OPT_BOOL),
 	WORKS(IPV6, IPV6_TRANSPARENT, TRANSPARENT, NP_OPT_BOOL),
@@ -91,7 +92,7 @@ const struct np_opt *np_opt_find(int level, int name)
 			return &np_opt_table[i];
 	return NULL;
 }
-NP_EXPORT_KUNIT(np_opt_find);
+EXPORT_SYMBOL_NP_KUNIT(np_opt_find);
 
 /**
  * np_opt_check - is a value good for an option?
@@ -106,6 +107,10 @@ int np_opt_check(const struct np_opt *o, int *val)
 		*val = !!*val;
 		return 0;
 	}
+	if (o->flags & NP_OPT_TOS) {
+		*val &= 0xff & ~INET_ECN_MASK;
+		return 0;
+	}
 	if (o->flags & NP_OPT_MINUS1 && *val == -1) {
 		*val = o->def;
 		return 0;
@@ -116,13 +121,13 @@ int np_opt_check(const struct np_opt *o, int *val)
 	}
 	return *val < o->min || *val > o->max ? -EINVAL : 0;
 }
-NP_EXPORT_KUNIT(np_opt_check);
+EXPORT_SYMBOL_NP_KUNIT(np_opt_check);
 
 /**
  * np_opt_read - get an option's value from a program
  * @o: the option
  * @from: where it is
- * @len: its length; ip(7)'s options may be a single byte
+ * @len: its length; ip(7)'s options may be a single byte, or none: 0
  * @val: where to put it
  *
  * Return: 0, -EINVAL if it is too short, -EFAULT.
@@ -133,14 +138,17 @@ int np_opt_read(const struct np_opt *o, sockptr_t from, unsigned int len, int *v
 
 	if (len >= sizeof(*val))
 		return copy_from_sockptr(val, from, sizeof(*val)) ? -EFAULT : 0;
-	if (o->level != IPPROTO_IP || !len)
+	if (o->level != IPPROTO_IP)
 		return -EINVAL;
+	*val = 0;
+	if (!len)
+		return 0;
 	if (copy_from_sockptr(&byte, from, 1))
 		return -EFAULT;
 	*val = byte;
 	return 0;
 }
-NP_EXPORT_KUNIT(np_opt_read);
+EXPORT_SYMBOL_NP_KUNIT(np_opt_read);
 
 /**
  * np_opt_write - give an option's value to a program
@@ -190,4 +198,4 @@ void np_hints_init(struct np_hints *h)
 			h->v[np_opt_table[i].hint] = np_opt_table[i].def;
 	strscpy(h->congestion, "cubic", sizeof(h->congestion));
 }
-NP_EXPORT_KUNIT(np_hints_init);
+EXPORT_SYMBOL_NP_KUNIT(np_hints_init);

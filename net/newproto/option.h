@@ -27,7 +27,7 @@ enum np_hint {
 	NP_HINT_DEFER_ACCEPT, NP_HINT_WINDOW_CLAMP, NP_HINT_QUICKACK,
 	NP_HINT_THIN_LINEAR, NP_HINT_THIN_DUPACK, NP_HINT_USER_TIMEOUT,
 	NP_HINT_FASTOPEN, NP_HINT_FASTOPEN_CONNECT, NP_HINT_FASTOPEN_NO_COOKIE,
-	NP_HINT_TIMESTAMP, NP_HINT_NOTSENT_LOWAT, NP_HINT_TX_DELAY,
+	NP_HINT_NOTSENT_LOWAT, NP_HINT_TX_DELAY,
 	NP_HINT_TOS, NP_HINT_TTL, NP_HINT_MTU_DISCOVER, NP_HINT_RECVERR,
 	NP_HINT_PKTINFO, NP_HINT_RECVTTL, NP_HINT_RECVTOS,
 	NP_HINT_UNICAST_HOPS, NP_HINT_TCLASS, NP_HINT_MTU_DISCOVER6,
@@ -79,6 +79,7 @@ struct np_opt {
 #define NP_OPT_MINUS1	BIT(1)	/* -1 stands for the default */
 #define NP_OPT_ZERO	BIT(2)	/* 0 is allowed though below the smallest */
 #define NP_OPT_GET_ONLY	BIT(3)
+#define NP_OPT_TOS	BIT(4)	/* a byte, of which TCP keeps two bits */
 
 const struct np_opt *np_opt_find(int level, int name);
 int np_opt_check(const struct np_opt *o, int *val);

@@ -12,8 +12,7 @@
 #include "kunit.h"
 #include "pool.h"
 
-/*
- * Two passes free an idle buffer: the first marks, the second takes. So it
+/* Two passes free an idle buffer: the first marks, the second takes. So it
  * goes between one and two periods after its last use, within a second.
  */
 #define NP_POOL_PERIOD	msecs_to_jiffies(400)
@@ -106,7 +105,7 @@ void np_pool_run(struct np_pool *pool)
 	}
 	pool->rcu = get_state_synchronize_rcu();
 }
-NP_EXPORT_KUNIT(np_pool_run);
+EXPORT_SYMBOL_NP_KUNIT(np_pool_run);
 
 static bool np_pool_is_empty(struct np_pool *pool)
 {
@@ -156,7 +155,7 @@ void np_pool_init(struct np_pool *pool)
 	atomic_long_set(&pool->bytes, 0);
 	pool->rcu = get_state_synchronize_rcu();
 }
-NP_EXPORT_KUNIT(np_pool_init);
+EXPORT_SYMBOL_NP_KUNIT(np_pool_init);
 
 /**
  * np_pool_exit - stop the worker of a pool that has no channels any more
@@ -169,7 +168,7 @@ void np_pool_exit(struct np_pool *pool)
 	cancel_delayed_work_sync(&pool->work);
 	WARN_ON_ONCE(!np_pool_is_empty(pool));
 }
-NP_EXPORT_KUNIT(np_pool_exit);
+EXPORT_SYMBOL_NP_KUNIT(np_pool_exit);
 
 /**
  * np_pool_workers_init - make the workqueue of all pools

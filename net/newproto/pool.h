@@ -34,7 +34,7 @@ struct np_chan;
  */
 struct np_pool {
 	struct np_pool_part {
-		spinlock_t lock;
+		spinlock_t lock;	/* see above */
 		struct list_head list;
 		struct list_head pass;
 	} ____cacheline_aligned_in_smp part[NP_POOL_LISTS];

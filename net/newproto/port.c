@@ -53,7 +53,7 @@ int np_ports_init(struct np_ports *t)
 	t->cursor = get_random_u32();
 	return rhashtable_init(&t->table, &np_port_params);
 }
-NP_EXPORT_KUNIT(np_ports_init);
+EXPORT_SYMBOL_NP_KUNIT(np_ports_init);
 
 /**
  * np_ports_exit - free a port table that nobody is bound in any more
@@ -64,14 +64,26 @@ void np_ports_exit(struct np_ports *t)
 	WARN_ON_ONCE(atomic_read(&t->table.nelems));
 	rhashtable_destroy(&t->table);
 }
-NP_EXPORT_KUNIT(np_ports_exit);
+EXPORT_SYMBOL_NP_KUNIT(np_ports_exit);
 
 static void np_port_free_rcu(struct rcu_head *rcu)
 {
 	kmem_cache_free(np_port_slab, container_of(rcu, struct np_port, rcu));
 }
 
-/* Find a port and lock it. Returns NULL if nobody is bound to it. */
+/* Become a user of a port, unless it is gone already. */
+static bool np_port_hold(struct np_port *p)
+{
+	bool alive;
+
+	spin_lock(&p->lock);
+	alive = p->users;
+	p->users += alive;
+	spin_unlock(&p->lock);
+	return alive;
+}
+
+/* Find a port and become its user. Returns NULL if nobody is bound to it. */
 static struct np_port *np_port_get(struct np_ports *t, u32 key)
 {
 	struct np_port *p;
@@ -79,20 +91,13 @@ static struct np_port *np_port_get(struct np_ports *t, u32 key)
 	rcu_read_lock();
 	do {
 		p = rhashtable_lookup(&t->table, &key, np_port_params);
-		if (!p)
-			break;
-		spin_lock(&p->lock);
-		if (!p->dead)
-			break;
-		spin_unlock(&p->lock);
-	} while (1);
+	} while (p && !np_port_hold(p));
 	rcu_read_unlock();
 	return p;
 }
 
-/*
- * Find a port or make it, and lock it. *spare is memory for a new one, kept
- * over calls that did not need it.
+/* Find a port or make it, and become its user. *spare is memory for a new one,
+ * kept over calls that did not need it.
  */
 static struct np_port *np_port_get_or_make(struct np_ports *t, u32 key,
 					   struct np_port **spare)
@@ -109,17 +114,16 @@ static struct np_port *np_port_get_or_make(struct np_ports *t, u32 key,
 			if (!p)
 				return ERR_PTR(-ENOMEM);
 			spin_lock_init(&p->lock);
+			p->users = 1;
 			*spare = p;
 		}
 		p->key = key;
-		spin_lock(&p->lock);
 		old = rhashtable_lookup_get_insert_fast(&t->table, &p->node,
 							np_port_params);
 		if (!old) {
 			*spare = NULL;
 			return p;
 		}
-		spin_unlock(&p->lock);
 		if (IS_ERR(old))
 			return old;
 	}
@@ -131,15 +135,15 @@ static void np_port_spare_free(struct np_port *spare)
 		kmem_cache_free(np_port_slab, spare);
 }
 
-/* Unlock a port, and bury it if nobody holds it any more. */
+/* Cease to be a user; the last one takes the port off the table. */
 static void np_port_put(struct np_ports *t, struct np_port *p)
 {
-	bool last = hlist_empty(&p->claims);
+	bool last;
 
-	if (last) {
-		p->dead = true;
+	spin_lock(&p->lock);
+	last = !--p->users;
+	if (last)
 		rhashtable_remove_fast(&t->table, &p->node, np_port_params);
-	}
 	spin_unlock(&p->lock);
 	if (last)
 		call_rcu(&p->rcu, np_port_free_rcu);
@@ -148,14 +152,14 @@ static void np_port_put(struct np_ports *t, struct np_port *p)
 static void np_port_add(struct np_port *p, struct np_claim *c, bool fixed)
 {
 	lockdep_assert_held(&p->lock);
+	p->users++;
 	c->port = p;
 	c->fixed = fixed;
 	p->nfixed += fixed;
 	hlist_add_head(&c->node, &p->claims);
 }
 
-/*
- * May @c and @o not share a port? As inet_csk_bind_conflict(): two that both
+/* May @c and @o not share a port? As inet_csk_bind_conflict(): two that both
  * set SO_REUSEADDR may unless one listens; two of one user that both set
  * SO_REUSEPORT may; others only if no destination is common to both.
  */
@@ -214,14 +218,16 @@ int np_claim_bind(struct np_ports *t, struct np_claim *c, u16 port)
 	np_port_spare_free(spare);
 	if (IS_ERR(p))
 		return PTR_ERR(p);
+	spin_lock(&p->lock);
 	if (np_port_is_free_for(p, c))
 		np_port_add(p, c, true);
 	else
 		err = -EADDRINUSE;
+	spin_unlock(&p->lock);
 	np_port_put(t, p);
 	return err;
 }
-NP_EXPORT_KUNIT(np_claim_bind);
+EXPORT_SYMBOL_NP_KUNIT(np_claim_bind);
 
 typedef bool (*np_port_fits)(const struct np_port *p, const struct np_claim *c);
 
@@ -231,12 +237,12 @@ static int np_claim_search(struct np_ports *t, struct np_claim *c,
 			   np_port_fits fits)
 {
 	u32 n = range->hi - range->lo + 1, i, number;
+	u32 at = READ_ONCE(t->cursor) % n;
 	struct np_port *spare = NULL, *p;
 	int err = -EADDRINUSE;
-	u32 at = READ_ONCE(t->cursor);
 
-	for (i = 0; i < n && err == -EADDRINUSE; i++, at++) {
-		number = range->lo + at % n;
+	for (i = 0; i < n && err == -EADDRINUSE; i++) {
+		number = range->lo + (at + i) % n;
 		if (range->reserved && test_bit(number, range->reserved))
 			continue;
 		if (i % 64 == 63)
@@ -246,15 +252,31 @@ static int np_claim_search(struct np_ports *t, struct np_claim *c,
 			err = PTR_ERR(p);
 			break;
 		}
+		spin_lock(&p->lock);
 		if (fits(p, c)) {
 			np_port_add(p, c, fixed);
 			err = 0;
 		}
+		spin_unlock(&p->lock);
 		np_port_put(t, p);
 	}
-	WRITE_ONCE(t->cursor, at);
+	WRITE_ONCE(t->cursor, at + i);
 	np_port_spare_free(spare);
 	return err;
+}
+
+/* A port that is chosen for a program is shared with nobody whose address is
+ * in common, whatever both have set.
+ */
+static bool np_port_fits_bind(const struct np_port *p, const struct np_claim *c)
+{
+	const struct np_claim *o;
+
+	hlist_for_each_entry(o, &p->claims, node)
+		if (!(c->ifindex && o->ifindex && c->ifindex != o->ifindex) &&
+		    np_addr_conflict(&c->local, c->v6only, &o->local, o->v6only))
+			return false;
+	return true;
 }
 
 /**
@@ -270,9 +292,9 @@ static int np_claim_search(struct np_ports *t, struct np_claim *c,
 int np_claim_bind_any(struct np_ports *t, struct np_claim *c,
 		      const struct np_range *range)
 {
-	return np_claim_search(t, c, range, true, np_port_is_free_for);
+	return np_claim_search(t, c, range, true, np_port_fits_bind);
 }
-NP_EXPORT_KUNIT(np_claim_bind_any);
+EXPORT_SYMBOL_NP_KUNIT(np_claim_bind_any);
 
 static bool np_port_fits_connect(const struct np_port *p, const struct np_claim *c)
 {
@@ -301,7 +323,7 @@ int np_claim_connect(struct np_ports *t, struct np_claim *c,
 
 	return err == -EADDRINUSE ? -EADDRNOTAVAIL : err;
 }
-NP_EXPORT_KUNIT(np_claim_connect);
+EXPORT_SYMBOL_NP_KUNIT(np_claim_connect);
 
 /**
  * np_claim_set_peer - a bound socket connects
@@ -329,7 +351,7 @@ int np_claim_set_peer(struct np_claim *c, const struct np_addr *local,
 	spin_unlock(&p->lock);
 	return err;
 }
-NP_EXPORT_KUNIT(np_claim_set_peer);
+EXPORT_SYMBOL_NP_KUNIT(np_claim_set_peer);
 
 /**
  * np_claim_clear_peer - a connection is over, the claim stays
@@ -343,7 +365,7 @@ void np_claim_clear_peer(struct np_claim *c, const struct in6_addr *local)
 	c->connected = false;
 	spin_unlock(&c->port->lock);
 }
-NP_EXPORT_KUNIT(np_claim_clear_peer);
+EXPORT_SYMBOL_NP_KUNIT(np_claim_clear_peer);
 
 /**
  * np_claim_join - the claim of an accepted connection
@@ -357,10 +379,10 @@ void np_claim_join(struct np_claim *c, struct np_claim *parent)
 	struct np_port *p = parent->port;
 
 	spin_lock(&p->lock);
-	np_port_add(p, c, false);
+	np_port_add(p, c, parent->fixed);
 	spin_unlock(&p->lock);
 }
-NP_EXPORT_KUNIT(np_claim_join);
+EXPORT_SYMBOL_NP_KUNIT(np_claim_join);
 
 /**
  * np_claim_drop - give a port up
@@ -377,9 +399,10 @@ void np_claim_drop(struct np_ports *t, struct np_claim *c)
 	c->port = NULL;
 	c->connected = false;
 	c->listening = false;
+	spin_unlock(&p->lock);
 	np_port_put(t, p);
 }
-NP_EXPORT_KUNIT(np_claim_drop);
+EXPORT_SYMBOL_NP_KUNIT(np_claim_drop);
 
 /**
  * np_claim_listen - let connections come in
@@ -408,7 +431,7 @@ int np_claim_listen(struct np_claim *c, struct np_listener *l)
 	spin_unlock(&p->lock);
 	return err;
 }
-NP_EXPORT_KUNIT(np_claim_listen);
+EXPORT_SYMBOL_NP_KUNIT(np_claim_listen);
 
 /**
  * np_claim_unlisten - let no more connections come in
@@ -422,10 +445,9 @@ void np_claim_unlisten(struct np_claim *c, struct np_listener *l)
 	hlist_del_rcu(&l->node);
 	spin_unlock(&c->port->lock);
 }
-NP_EXPORT_KUNIT(np_claim_unlisten);
+EXPORT_SYMBOL_NP_KUNIT(np_claim_unlisten);
 
-/*
- * How well a listener suits a destination, as inet's compute_score(): its own
+/* How well a listener suits a destination, as inet's compute_score(): its own
  * address before a wildcard, its own device before any, IPv4 before
  * dual-stack; 0 if not at all.
  */
@@ -478,4 +500,4 @@ struct np_listener *np_port_lookup(struct np_ports *t, const struct np_addr *dst
 	}
 	return best;
 }
-NP_EXPORT_KUNIT(np_port_lookup);
+EXPORT_SYMBOL_NP_KUNIT(np_port_lookup);

@@ -38,14 +38,14 @@ struct np_range {
 /**
  * struct np_port - a port that somebody is bound to
  *
- * Made with its first claim and gone with its last: the claims and listeners
- * on its lists are what keeps it. Readers of the table hold the RCU lock, and
- * who wants to add a claim looks at @dead under @lock first.
+ * Made with its first claim and gone with its last: each claim on @claims is
+ * one of its @users, and so is whoever looks at it outside RCU. Readers of the
+ * table hold the RCU lock.
  *
  * @node: in the table
  * @key: the number, host byte order; immutable
  * @lock: guards all below, and the claims on @claims
- * @dead: off the table; only RCU readers are left
+ * @users: what keeps it; at 0 it is off the table for ever
  * @nfixed: claims that were made by bind(), which keep a port from being
  *	chosen for others
  * @claims: struct np_claim
@@ -55,8 +55,8 @@ struct np_range {
 struct np_port {
 	struct rhash_head node;
 	u32 key;
-	spinlock_t lock;
-	bool dead;
+	spinlock_t lock;	/* see above */
+	unsigned int users;
 	unsigned int nfixed;
 	struct hlist_head claims;
 	struct hlist_head listeners;

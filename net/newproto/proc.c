@@ -52,8 +52,7 @@ static void np_proc_addr(struct seq_file *seq, const struct in6_addr *ip,
 		seq_printf(seq, " [%pI6c]:%u", ip, port);
 }
 
-/*
- * The two queues as ss(8) has them: bytes to be read and bytes not yet read by
+/* The two queues as ss(8) has them: bytes to be read and bytes not yet read by
  * the other end; of a listener what is pending and how much may be.
  */
 static void np_proc_queues(struct seq_file *seq, struct np_sock *nsk)
@@ -82,11 +81,13 @@ static void np_proc_queues(struct seq_file *seq, struct np_sock *nsk)
 static void np_proc_claim(struct seq_file *seq, const struct np_claim *c,
 			  u16 port)
 {
-	static const struct in6_addr any;
 	struct np_sock *nsk = container_of(c, struct np_sock, claim);
 	struct sock *sk = &nsk->inet.sk;
 	struct user_namespace *ns = seq_user_ns(seq);
+	struct in6_addr any = { };
 
+	if (sk->sk_family == AF_INET)
+		np_addr_set_v4(&any, 0);
 	seq_printf(seq, "stream %s", np_state_name(READ_ONCE(sk->sk_state)));
 	np_proc_queues(seq, nsk);
 	np_proc_addr(seq, &c->local, port);

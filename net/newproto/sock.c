@@ -261,11 +261,13 @@ static void np_sock_or_shutdown(struct sock *sk, int how)
 {
 	struct np_conn *conn = np_sk(sk)->conn;
 
-	if (conn)
-		spin_lock_bh(&conn->lock);
+	if (!conn) {
+		WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | how);
+		return;
+	}
+	spin_lock_bh(&conn->lock);
 	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | how);
-	if (conn)
-		spin_unlock_bh(&conn->lock);
+	spin_unlock_bh(&conn->lock);
 }
 
 /**
@@ -358,7 +360,8 @@ static void np_sock_end_conn(struct sock *sk, enum np_reason reason)
 		np_stat_inc(sock_net(sk), NP_STAT_RESET);
 		np_conn_event(nsk->conn, !nsk->end, NP_EV_RESET);
 	} else {
-		np_stat_inc(sock_net(sk), NP_STAT_CLOSED);
+		if (!(READ_ONCE(nsk->conn->end[nsk->end].events) & ~NP_EV_FIN))
+			np_stat_inc(sock_net(sk), NP_STAT_CLOSED);
 		if (np_sock_half_close(sk))
 			np_sock_send_fin(nsk);
 	}

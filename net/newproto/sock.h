@@ -56,8 +56,8 @@ struct np_hints;
  */
 struct np_sock {
 	struct inet_sock inet;
-	struct mutex tx_lock;
-	struct mutex rx_lock;
+	struct mutex tx_lock;	/* see above */
+	struct mutex rx_lock;	/* see above */
 	struct np_chan *tx;
 	struct np_chan *rx;
 	struct np_conn *conn;

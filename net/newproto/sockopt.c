@@ -180,8 +180,7 @@ static int np_sockopt_get_string(struct sock *sk, char __user *val,
 	return 0;
 }
 
-/*
- * TCP_INFO: what programs look at to show a connection. There is no network,
+/* TCP_INFO: what programs look at to show a connection. There is no network,
  * so nothing is lost, retransmitted or measured.
  */
 static int np_sockopt_get_info(struct sock *sk, char __user *val, int __user *ulen)

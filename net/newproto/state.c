@@ -39,7 +39,7 @@ bool np_state_may(int from, int to)
 		return false;
 	return np_state_next[from] & (1U << to);
 }
-NP_EXPORT_KUNIT(np_state_may);
+EXPORT_SYMBOL_NP_KUNIT(np_state_may);
 
 /**
  * np_state_name - a state as ss(8) writes it
@@ -51,7 +51,7 @@ const char *np_state_name(int state)
 		return "UNKNOWN";
 	return np_state_names[state];
 }
-NP_EXPORT_KUNIT(np_state_name);
+EXPORT_SYMBOL_NP_KUNIT(np_state_name);
 
 /**
  * np_state_set - change a socket's state

@@ -125,11 +125,19 @@ static void np_stream_tx_done(struct np_sock *nsk)
 		np_conn_wake_reader(nsk->conn, !nsk->end);
 }
 
-/* The control messages of a stream: SOL_SOCKET's, which core checks. */
+/* The control messages of a stream: SOL_SOCKET's, which core checks; but those
+ * that are for AF_UNIX it passes over.
+ */
 static int np_stream_send_cmsg(struct sock *sk, struct msghdr *msg)
 {
 	struct sockcm_cookie sockc;
+	struct cmsghdr *cmsg;
 
+	for_each_cmsghdr(cmsg, msg)
+		if (CMSG_OK(msg, cmsg) && cmsg->cmsg_level == SOL_SOCKET &&
+		    (cmsg->cmsg_type == SCM_RIGHTS ||
+		     cmsg->cmsg_type == SCM_CREDENTIALS))
+			return -EINVAL;
 	sockcm_init(&sockc, sk);
 	return sock_cmsg_send(sk, msg, &sockc);
 }
@@ -190,8 +198,7 @@ int np_stream_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
 	return err ? sk_stream_error(sk, flags, err) : 0;
 }
 
-/*
- * What ends a recv() that has found no byte: -EINPROGRESS if nothing does.
+/* What ends a recv() that has found no byte: -EINPROGRESS if nothing does.
  * In TCP's order: the end of the stream, an error, shutdown, the state.
  */
 static int np_stream_rx_check(struct sock *sk)
@@ -418,7 +425,7 @@ __poll_t np_stream_poll(struct file *file, struct socket *sock,
 	int state;
 
 	sock_poll_wait(file, sock, wait);
-	state = smp_load_acquire(&sk->sk_state);
+	state = smp_load_acquire(&sk->sk_state); /* pairs with np_state_set() */
 	rcu_read_lock();
 	if (state == TCP_LISTEN) {
 		g = READ_ONCE(nsk->group);
@@ -494,7 +501,8 @@ bool np_stream_would_block(struct sock *sk)
 /**
  * np_stream_ioctl - ioctl(2)
  * @sock: the socket
- * @cmd: SIOCINQ (FIONREAD), SIOCOUTQ (TIOCOUTQ), SIOCATMARK, or one of inet's
+ * @cmd: SIOCINQ (FIONREAD), SIOCOUTQ (TIOCOUTQ), SIOCOUTQNSD,
+ *	SIOCATMARK, or one of inet's
  *	own (interfaces, addresses, routes)
  * @arg: its argument
  *
@@ -512,6 +520,7 @@ int np_stream_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg)
 			return -EINVAL;
 		n = cmd == SIOCINQ ? np_stream_inq(sk) : np_stream_outq(sk);
 		return put_user((int)n, (int __user *)arg);
+	case SIOCOUTQNSD:	/* what is written is at the other end */
 	case SIOCATMARK:
 		return put_user(0, (int __user *)arg);
 	default:

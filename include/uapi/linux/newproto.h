@@ -25,6 +25,8 @@
  */
 #ifndef AF_NEWPROTO
 #define AF_NEWPROTO		18
+#endif
+#ifndef PF_NEWPROTO
 #define PF_NEWPROTO		AF_NEWPROTO
 #endif
 

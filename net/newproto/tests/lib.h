@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the tests share: channels that count their releases, a stream of known
+ * bytes, and threads.
+ */
+#ifndef _NP_TESTS_LIB_H
+#define _NP_TESTS_LIB_H
+
+#include <kunit/test.h>
+#include <linux/atomic.h>
+#include <linux/jiffies.h>
+#include <linux/prandom.h>
+#include <linux/sched.h>
+#include <linux/uio.h>
+
+#include "channel.h"
+#include "pool.h"
+#include "port.h"
+
+/* Data bytes of a chunk that is one slab object. */
+#define NP_TEST_SMALL	((u32)(NP_CHUNK_SLAB - offsetof(struct np_chunk, small)))
+
+/* Size of a stream's buffer: what one call can read or write. */
+#define NP_TEST_BUF	(4 * NP_CHUNK_LARGE)
+
+/* A capacity that is never reached and lets chunks be of any size. */
+#define NP_TEST_CAP	(32 * NP_CHUNK_LARGE)
+
+/* A thread that has not finished by then has failed. Far off: a debug kernel
+ * on an emulated CPU is slow.
+ */
+#define NP_TEST_TIMEOUT	(120 * HZ)
+
+/**
+ * struct np_tenv - the surroundings of a channel test: its test->priv
+ * @pool: the pool, whose worker does not run; passes are the test's
+ * @made: channels that were made
+ * @released: calls of the release callback
+ */
+struct np_tenv {
+	struct np_pool pool;
+	atomic_t made;
+	atomic_t released;
+};
+
+int np_tenv_init(struct kunit *test);
+void np_tenv_exit(struct kunit *test);
+struct np_chan *np_tchan_make(struct np_tenv *env, u32 pos);
+struct np_chan *np_tchan_new(struct kunit *test, u32 pos);
+long np_tenv_bytes(struct kunit *test);
+int np_tenv_released(struct kunit *test);
+
+/* The bytes of every stream: the one at a position follows from it. */
+void np_pattern_fill(u8 *buf, u64 pos, size_t n);
+bool np_pattern_is(const u8 *buf, u64 pos, size_t n);
+
+/* The channel's calls, with kernel memory. */
+ssize_t np_test_write(struct np_chan *c, void *buf, size_t len, u32 cap);
+ssize_t np_test_read(struct np_chan **rx, void *buf, size_t len);
+ssize_t np_test_peek(struct np_chan *c, void *buf, size_t len);
+
+/**
+ * struct np_tstream - a stream of known bytes through a channel
+ * @test: the test
+ * @tx: the channel that is written to
+ * @rx: the channel that is read from
+ * @cap: the capacity
+ * @wpos: bytes written
+ * @rpos: bytes read
+ * @buf: NP_TEST_BUF bytes
+ */
+struct np_tstream {
+	struct kunit *test;
+	struct np_chan *tx;
+	struct np_chan *rx;
+	u32 cap;
+	u64 wpos;
+	u64 rpos;
+	u8 *buf;
+};
+
+void np_tstream_open(struct np_tstream *s, struct kunit *test, u32 pos, u32 cap);
+void np_tstream_close(struct np_tstream *s);
+ssize_t np_tstream_write(struct np_tstream *s, size_t n);
+void np_tstream_put(struct np_tstream *s, size_t n);
+void np_tstream_get(struct np_tstream *s, size_t n);
+void np_tstream_look(struct np_tstream *s, size_t n);
+void np_tstream_drop(struct np_tstream *s, size_t n);
+
+/* A number from @lo to @hi, the same ones for every run. */
+static inline u32 np_test_random(struct rnd_state *rnd, u32 lo, u32 hi)
+{
+	return lo + prandom_u32_state(rnd) % (hi - lo + 1);
+}
+
+struct task_struct *np_thread_start(struct kunit *test, int (*fn)(void *arg),
+				    void *arg, const char *name);
+
+/* Addresses that bound sockets have, in their inner form. */
+enum np_form {
+	NP_FORM_V4_ANY,		/* 0.0.0.0 */
+	NP_FORM_V4_A,		/* 127.0.0.1 */
+	NP_FORM_V4_B,		/* 10.0.0.1 */
+	NP_FORM_MAPPED_A,	/* ::ffff:127.0.0.1 of an IPv6 socket */
+	NP_FORM_V6_ANY,		/* :: that takes IPv4 too */
+	NP_FORM_V6_ANY_ONLY,	/* :: with IPV6_V6ONLY */
+	NP_FORM_V6_LO,		/* ::1 */
+	NP_FORM_V6_A,		/* fd00::1 */
+	NP_FORM_NR
+};
+
+const char *np_form_name(enum np_form f);
+struct in6_addr np_form_ip(enum np_form f);
+bool np_form_v6only(enum np_form f);
+struct np_addr np_form_addr(enum np_form f, u16 port);
+
+/* A port table as test->priv; must be empty when the test is over. */
+int np_tports_init(struct kunit *test);
+void np_tports_exit(struct kunit *test);
+struct np_claim *np_tclaim_new(struct kunit *test, enum np_form f);
+struct np_claim *np_tclaim_connected(struct kunit *test, enum np_form local,
+				     enum np_form peer, u16 peer_port);
+
+#endif /* _NP_TESTS_LIB_H */
