@@ -109,6 +109,7 @@ enum np_end {
  * @lock: guards @cool, @next against @gone, and the taking of chunks
  */
 struct np_chan {
+	/* The writer's cache line, with what neither side changes often. */
 	u32 head;
 	u8 busy;
 	u8 cool;
@@ -118,17 +119,18 @@ struct np_chan {
 	struct np_chunk *old;
 	struct np_chunk *spare;
 	struct np_chan *next;
+	struct np_pool *pool;
+	refcount_t ref;
+	u8 gone;
 
+	/* The reader's. */
 	u32 tail ____cacheline_aligned;
 	u32 rcap;
 	u32 lowat;
 	u32 wwait;
 	struct np_chunk *r;
 	struct list_head warm;
-	struct np_pool *pool;
 	void (*release)(struct np_chan *c);
-	refcount_t ref;
-	u8 gone;
 	spinlock_t lock;	/* see above */
 };
 
@@ -191,6 +193,21 @@ static inline bool np_chan_writable(const struct np_chan *c, u32 cap)
 	u32 room = np_chan_room(c, cap);
 
 	return room && room >= cap / 3;
+}
+
+/**
+ * np_chan_is_readable - are there enough bytes to wake the reader for?
+ * @c: the channel
+ *
+ * As many as the reader's low-water mark, but never more than what is sure to
+ * fit in however small it has made its buffer meanwhile.
+ */
+static inline bool np_chan_is_readable(const struct np_chan *c)
+{
+	u32 lowat = READ_ONCE(c->lowat);
+	u32 used = np_chan_used(c);
+
+	return used && (used >= lowat || used >= READ_ONCE(c->rcap) / 2);
 }
 
 #endif /* _NP_CHANNEL_H */

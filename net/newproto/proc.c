@@ -97,46 +97,74 @@ static void np_proc_claim(struct seq_file *seq, const struct np_claim *c,
 		   sock_i_ino(sk), c->connected ? "local" : "-");
 }
 
+/* Sockets shown per lock hold: a server's port may have very many. */
+#define NP_PROC_BATCH	64
+
 /**
  * struct np_proc_iter - a walk over the port table
+ *
+ * A record is a batch of a port's sockets. Ports stay while the walk holds the
+ * RCU lock, from start to stop.
+ *
  * @p: seq_file's own
- * @walk: the walk; its port is shown as one record
+ * @walk: over the ports
+ * @first: in the port's list, where the batch begins
  */
 struct np_proc_iter {
 	struct seq_net_private p;
 	struct rhashtable_iter walk;
+	unsigned int first;
 };
+
+static unsigned int np_proc_batches(const struct np_port *p)
+{
+	return DIV_ROUND_UP(READ_ONCE(p->users), NP_PROC_BATCH);
+}
 
 static int np_proc_sockets_show(struct seq_file *seq, void *v)
 {
-	struct np_claim *c;
+	struct np_proc_iter *it = seq->private;
 	struct np_port *p = v;
+	struct np_claim *c;
+	unsigned int i = 0;
 
 	if (v == SEQ_START_TOKEN) {
 		seq_puts(seq, "type state recv-q send-q local peer uid inode path\n");
 		return 0;
 	}
 	spin_lock(&p->lock);
-	hlist_for_each_entry(c, &p->claims, node)
-		np_proc_claim(seq, c, p->key);
+	hlist_for_each_entry(c, &p->claims, node) {
+		if (i >= it->first + NP_PROC_BATCH)
+			break;
+		if (i++ >= it->first)
+			np_proc_claim(seq, c, p->key);
+	}
 	spin_unlock(&p->lock);
 	return 0;
 }
 
-static void *np_proc_walk_next(struct np_proc_iter *it)
+static struct np_port *np_proc_walk_next(struct np_proc_iter *it)
 {
-	void *p;
+	struct np_port *p;
 
 	do {
 		p = rhashtable_walk_next(&it->walk);
 	} while (IS_ERR(p) && PTR_ERR(p) == -EAGAIN);
+	it->first = 0;
 	return p;
 }
 
 static void *np_proc_sockets_next(struct seq_file *seq, void *v, loff_t *pos)
 {
+	struct np_proc_iter *it = seq->private;
+
 	++*pos;
-	return np_proc_walk_next(seq->private);
+	if (v != SEQ_START_TOKEN) {
+		it->first += NP_PROC_BATCH;
+		if (it->first < np_proc_batches(v) * NP_PROC_BATCH)
+			return v;
+	}
+	return np_proc_walk_next(it);
 }
 
 static void *np_proc_sockets_start(struct seq_file *seq, loff_t *pos)
@@ -144,13 +172,18 @@ static void *np_proc_sockets_start(struct seq_file *seq, loff_t *pos)
 {
 	struct np_proc_iter *it = seq->private;
 	struct np_net *nn = np_net(seq_file_net(seq));
-	void *p = SEQ_START_TOKEN;
-	loff_t n;
+	struct np_port *p;
+	loff_t skip;
 
 	rhashtable_walk_enter(&nn->stream_ports.table, &it->walk);
 	rhashtable_walk_start(&it->walk);
-	for (n = *pos; n && p; n--)
-		p = np_proc_walk_next(it);
+	if (!*pos)
+		return SEQ_START_TOKEN;
+	p = np_proc_walk_next(it);
+	for (skip = *pos - 1; p && skip >= np_proc_batches(p);
+	     p = np_proc_walk_next(it))
+		skip -= np_proc_batches(p);
+	it->first = skip * NP_PROC_BATCH;
 	return p;
 }
 

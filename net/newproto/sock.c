@@ -51,6 +51,9 @@ int np_sock_init(struct sock *sk)
 }
 
 #if IS_ENABLED(CONFIG_IPV6)
+/* inet6_create() counts from the end of the object. */
+static_assert(offsetofend(struct np6_sock, inet6) == sizeof(struct np6_sock));
+
 static void np_sock_init_v6(struct sock *sk)
 {
 	struct ipv6_pinfo *inet6 = &((struct np6_sock *)sk)->inet6;
@@ -127,10 +130,11 @@ void np_sock_set_addrs(struct sock *sk, const struct np_addr *local,
 	struct inet_sock *inet = inet_sk(sk);
 	__be32 v4local = LOOPBACK4_IPV6, v4peer = LOOPBACK4_IPV6;
 
-	if (np_addr_is_v4(&local->ip)) {
+	/* Only mapped addresses and wildcards have an IPv4 form. */
+	if (np_addr_is_v4(&local->ip) || np_addr_is_any(&local->ip))
 		v4local = np_addr_v4(&local->ip);
+	if (np_addr_is_v4(&peer->ip) || np_addr_is_any(&peer->ip))
 		v4peer = np_addr_v4(&peer->ip);
-	}
 	inet->inet_rcv_saddr = v4local;
 	inet->inet_saddr = v4local;
 	inet->inet_daddr = v4peer;

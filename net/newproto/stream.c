@@ -119,9 +119,8 @@ static int np_stream_tx_wait(struct sock *sk, long *timeo)
 static void np_stream_tx_done(struct np_sock *nsk)
 {
 	const struct np_chan *tx = nsk->tx;
-	u32 lowat = READ_ONCE(tx->lowat);
 
-	if (likely(lowat <= 1) || np_chan_used(tx) >= lowat)
+	if (likely(READ_ONCE(tx->lowat) <= 1) || np_chan_is_readable(tx))
 		np_conn_wake_reader(nsk->conn, !nsk->end);
 }
 
@@ -378,12 +377,9 @@ int np_stream_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
 /* The part of poll() that is about what can be read. */
 static __poll_t np_stream_poll_rx(struct sock *sk, struct np_chan *rx)
 {
-	u32 lowat;
-
 	np_stream_publish(sk, rx);
-	lowat = READ_ONCE(rx->lowat);
 	/* A channel's end mark comes into it: SO_RCVLOWAT sees across it. */
-	if (np_chan_used(rx) >= lowat || READ_ONCE(rx->end) == NP_END_NEXT)
+	if (np_chan_is_readable(rx) || READ_ONCE(rx->end) == NP_END_NEXT)
 		return EPOLLIN | EPOLLRDNORM;
 	return 0;
 }

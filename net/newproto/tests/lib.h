@@ -21,7 +21,7 @@
 #define NP_TEST_SMALL	((u32)(NP_CHUNK_SLAB - offsetof(struct np_chunk, small)))
 
 /* Size of a stream's buffer: what one call can read or write. */
-#define NP_TEST_BUF	(4 * NP_CHUNK_LARGE)
+#define NP_TEST_BUF	(8 * NP_CHUNK_LARGE)
 
 /* A capacity that is never reached and lets chunks be of any size. */
 #define NP_TEST_CAP	(32 * NP_CHUNK_LARGE)
