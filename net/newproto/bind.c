@@ -5,6 +5,7 @@
 #include <net/inet_common.h>
 #include <net/ip.h>
 #include <net/ipv6.h>
+#include <net/tcp_states.h>
 
 #include "compat.h"
 #include "sock.h"
@@ -113,6 +114,16 @@ void np_bind_put_port(struct sock *sk)
 	inet_sk(sk)->inet_sport = 0;
 }
 
+/* As with TCP, a port that was chosen for a connection goes with it. */
+static void np_bind_forget(struct sock *sk)
+{
+	lock_sock(sk);
+	if (sk->sk_state == TCP_CLOSE && np_sk(sk)->conn &&
+	    !(sk->sk_userlocks & SOCK_BINDPORT_LOCK))
+		np_bind_put_port(sk);
+	release_sock(sk);
+}
+
 /**
  * np_bind_addr - bind(2)
  * @sock: the socket
@@ -123,6 +134,8 @@ void np_bind_put_port(struct sock *sk)
  */
 int np_bind_addr(struct socket *sock, struct sockaddr *uaddr, int len)
 {
+	if (READ_ONCE(np_sk(sock->sk)->conn))
+		np_bind_forget(sock->sk);
 #if IS_ENABLED(CONFIG_IPV6)
 	if (sock->sk->sk_family == AF_INET6)
 		return inet6_bind(sock, uaddr, len);

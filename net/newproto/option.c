@@ -183,6 +183,7 @@ int np_opt_write(const struct np_opt *o, int val, char __user *to,
 		return -EFAULT;
 	return 0;
 }
+EXPORT_SYMBOL_NP_KUNIT(np_opt_write);
 
 /**
  * np_hints_init - fill in the defaults

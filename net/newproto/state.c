@@ -68,3 +68,4 @@ void np_state_set(struct sock *sk, int state)
 		  "newproto: from state %d to %d\n", sk->sk_state, state);
 	inet_sk_set_state(sk, state);
 }
+EXPORT_SYMBOL_NP_KUNIT(np_state_set);

@@ -91,28 +91,33 @@ static bool np_stream_tx_ready(const struct sock *sk, const struct np_chan *tx,
 	       READ_ONCE(tx->gone);
 }
 
-/* Wait for room. Lets go of tx_lock meanwhile. */
+/* Wait for room. Lets go of tx_lock meanwhile. Who does not want to sleep is
+ * told of room by epoll, so that is asked for in any case.
+ */
 static int np_stream_tx_wait(struct sock *sk, long *timeo)
 {
 	struct np_sock *nsk = np_sk(sk);
 	struct np_chan *tx = nsk->tx;
 	u32 cap = np_stream_tx_cap(sk, tx);
 	DEFINE_WAIT(wait);
+	int err = 0;
 
-	if (!*timeo)
-		return -EAGAIN;
-	if (signal_pending(current))
-		return sock_intr_errno(*timeo);
 	prepare_to_wait(sk_sleep(sk), &wait, TASK_INTERRUPTIBLE);
 	WRITE_ONCE(tx->wwait, cap);
 	smp_mb();	/* pairs with np_stream_rx_done() */
-	if (!np_stream_tx_ready(sk, tx, cap)) {
+	if (np_stream_tx_ready(sk, tx, cap)) {
+		/* It came meanwhile. */
+	} else if (!*timeo) {
+		err = -EAGAIN;
+	} else if (signal_pending(current)) {
+		err = sock_intr_errno(*timeo);
+	} else {
 		mutex_unlock(&nsk->tx_lock);
 		*timeo = schedule_timeout(*timeo);
 		mutex_lock(&nsk->tx_lock);
 	}
 	finish_wait(sk_sleep(sk), &wait);
-	return 0;
+	return err;
 }
 
 /* Tell the reader that there are bytes, unless it does not care for so few. */

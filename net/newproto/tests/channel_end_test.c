@@ -34,7 +34,7 @@ static void np_channel_eof(struct kunit *test)
 	u32 n = *(const u32 *)test->param_value;
 	struct np_tstream s;
 
-	np_tstream_open(&s, test, 0 - n / 2, NP_TEST_CAP);
+	np_tstream_open(&s, test, NP_BEFORE_WRAP(n / 2), NP_TEST_CAP);
 	if (n)
 		np_tstream_put(&s, n);
 	np_chan_finish(s.tx, NULL);
@@ -55,7 +55,7 @@ static void np_channel_late_eof(struct kunit *test)
 	struct np_tstream s;
 	u8 byte;
 
-	np_tstream_open(&s, test, 0 - n, NP_TEST_CAP);
+	np_tstream_open(&s, test, NP_BEFORE_WRAP(n), NP_TEST_CAP);
 	if (n) {
 		np_tstream_put(&s, n);
 		np_tstream_get(&s, n);
@@ -105,7 +105,7 @@ static size_t np_chain_make(struct np_tstream *s, struct kunit *test)
 	size_t sum = 0;
 	int i;
 
-	np_tstream_open(s, test, 0 - r->len[0] / 2, NP_TEST_CAP);
+	np_tstream_open(s, test, NP_BEFORE_WRAP(r->len[0] / 2), NP_TEST_CAP);
 	for (i = 0; i < r->n; i++) {
 		if (r->len[i])
 			np_tstream_put(s, r->len[i]);

@@ -117,7 +117,7 @@ KUNIT_ARRAY_PARAM(np_fault, np_fault_rows, np_fault_desc);
 
 static ssize_t np_fault_result(const struct np_fault_row *r)
 {
-	return r->good ?: -EFAULT;
+	return r->good ? (ssize_t)r->good : -EFAULT;
 }
 
 /* What was copied is written, and the stream goes on after it. */
@@ -127,7 +127,7 @@ static void np_channel_write_fault(struct kunit *test)
 	struct np_tstream s;
 	int i;
 
-	np_tstream_open(&s, test, 0 - r->good / 2, NP_TEST_CAP);
+	np_tstream_open(&s, test, NP_BEFORE_WRAP(r->good / 2), NP_TEST_CAP);
 	for (i = 0; i < 3; i++) {
 		KUNIT_EXPECT_EQ(test, np_fault_write(&s, r->good, r->len),
 				np_fault_result(r));
@@ -184,7 +184,7 @@ static void np_channel_read_fault(struct kunit *test)
 	const struct np_fault_row *r = test->param_value;
 	struct np_tstream s;
 
-	np_tstream_open(&s, test, 0 - r->good - 1, NP_TEST_CAP);
+	np_tstream_open(&s, test, NP_BEFORE_WRAP(r->good + 1), NP_TEST_CAP);
 	np_tstream_put(&s, r->len);
 	KUNIT_EXPECT_EQ(test, np_fault_read(&s, r->good, r->len, true),
 			np_fault_result(r));

@@ -8,7 +8,8 @@
  * position, and where its sign changes.
  */
 static const u32 np_starts[] = {
-	0, 0xffffffff, 0xfffffe00, 0 - PAGE_SIZE, 1 - PAGE_SIZE, 0 - 20000,
+	0, 0xffffffff, 0xfffffe00, NP_BEFORE_WRAP(PAGE_SIZE),
+	NP_BEFORE_WRAP(PAGE_SIZE - 1), NP_BEFORE_WRAP(20000),
 	0x7fffffff, 0x80000000 - PAGE_SIZE / 2,
 };
 
@@ -105,7 +106,7 @@ static void np_channel_many_writes(struct kunit *test)
 	struct np_tstream s;
 	int i;
 
-	np_tstream_open(&s, test, 0 - NP_CHUNK_LARGE / 2, NP_TEST_CAP);
+	np_tstream_open(&s, test, NP_BEFORE_WRAP(NP_CHUNK_LARGE / 2), NP_TEST_CAP);
 	for (i = 0; i < n; i++, sum += size)
 		np_tstream_put(&s, size);
 	KUNIT_EXPECT_EQ(test, np_chan_used(s.tx), sum);
@@ -122,7 +123,7 @@ static void np_channel_drops(struct kunit *test)
 	u32 size = *(const u32 *)test->param_value;
 	struct np_tstream s;
 
-	np_tstream_open(&s, test, 0 - size / 2, NP_TEST_CAP);
+	np_tstream_open(&s, test, NP_BEFORE_WRAP(size / 2), NP_TEST_CAP);
 	np_tstream_put(&s, size);
 	np_tstream_put(&s, size);
 	np_tstream_drop(&s, 0);
@@ -305,11 +306,11 @@ static const struct np_model_row {
 	{ 100, 120, 0xfffff000 },
 	{ NP_TEST_SMALL, 700, 0xffff0000 },
 	{ PAGE_SIZE, 2 * PAGE_SIZE, 0x80000000 - 5 * PAGE_SIZE },
-	{ 3 * PAGE_SIZE + 1, PAGE_SIZE, 0 - 5 * PAGE_SIZE },
-	{ 65536, 3000, 0 - 65536 },
-	{ 4 * NP_CHUNK_LARGE, 2 * NP_CHUNK_LARGE, 0 - 2 * NP_CHUNK_LARGE },
-	{ NP_TEST_CAP, 3 * NP_CHUNK_LARGE, 0 - 2 * NP_TEST_CAP },
-	{ NP_TEST_CAP, 50, 0 - 500 },
+	{ 3 * PAGE_SIZE + 1, PAGE_SIZE, NP_BEFORE_WRAP(5 * PAGE_SIZE) },
+	{ 65536, 3000, NP_BEFORE_WRAP(65536) },
+	{ 4 * NP_CHUNK_LARGE, 2 * NP_CHUNK_LARGE, NP_BEFORE_WRAP(2 * NP_CHUNK_LARGE) },
+	{ NP_TEST_CAP, 3 * NP_CHUNK_LARGE, NP_BEFORE_WRAP(2 * NP_TEST_CAP) },
+	{ NP_TEST_CAP, 50, NP_BEFORE_WRAP(500) },
 };
 
 static void np_model_desc(const struct np_model_row *r, char *desc)
@@ -370,7 +371,7 @@ static void np_channel_full(struct kunit *test)
 	u32 cap = *(const u32 *)test->param_value;
 	struct np_tstream s;
 
-	np_tstream_open(&s, test, 0 - cap / 2, cap);
+	np_tstream_open(&s, test, NP_BEFORE_WRAP(cap / 2), cap);
 	KUNIT_EXPECT_EQ(test, np_tstream_write(&s, cap + 100), (ssize_t)cap);
 	KUNIT_EXPECT_EQ(test, np_chan_room(s.tx, cap), 0U);
 	KUNIT_EXPECT_FALSE(test, np_chan_writable(s.tx, cap));
@@ -423,8 +424,8 @@ static void np_channel_writable(struct kunit *test)
 /* Many segments on both sides, of sizes that do not match. */
 static void np_channel_segments(struct kunit *test)
 {
-	struct kvec in[40], out[17];
-	u32 i, off, len = 20 * 1000;
+	struct kvec in[10], out[7];
+	u32 i, off, len = 5 * 1000;
 	struct np_tstream s;
 	struct iov_iter it;
 	u8 *copy;
@@ -443,7 +444,7 @@ static void np_channel_segments(struct kunit *test)
 
 	for (i = 0, off = 0; i < ARRAY_SIZE(out); off += out[i].iov_len, i++) {
 		out[i].iov_base = copy + off;
-		out[i].iov_len = min_t(u32, 1237, len - off);
+		out[i].iov_len = min_t(u32, 823, len - off);
 	}
 	iov_iter_kvec(&it, ITER_DEST, out, ARRAY_SIZE(out), len);
 	KUNIT_EXPECT_EQ(test, np_chan_read(&s.rx, &it, len), (ssize_t)len);

@@ -305,6 +305,15 @@ void np_tstream_drop(struct np_tstream *s, size_t n)
 	s->rpos += ret;
 }
 
+static int np_thread_main(void *arg)
+{
+	struct np_thread *t = arg;
+
+	t->ret = t->fn(t->arg);
+	complete(&t->done);
+	return 0;
+}
+
 /**
  * np_thread_start - start a thread, or end the test
  * @test: the test
@@ -312,16 +321,39 @@ void np_tstream_drop(struct np_tstream *s, size_t n)
  * @arg: for @fn
  * @name: the thread's name
  *
- * Return: for kthread_stop(), which waits for its end and returns its result.
+ * Return: for np_thread_join().
  */
-struct task_struct *np_thread_start(struct kunit *test, int (*fn)(void *arg),
-				    void *arg, const char *name)
+struct np_thread *np_thread_start(struct kunit *test, int (*fn)(void *arg),
+				  void *arg, const char *name)
 {
-	struct task_struct *t = kthread_create(fn, arg, "%s", name);
+	struct np_thread *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
 
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, t);
-	wake_up_process(t);
+	KUNIT_ASSERT_NOT_NULL(test, t);
+	t->fn = fn;
+	t->arg = arg;
+	init_completion(&t->done);
+	t->task = kthread_create(np_thread_main, t, "%s", name);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(t->task));
+	/* It may be gone when it is waited for. */
+	get_task_struct(t->task);
+	wake_up_process(t->task);
 	return t;
+}
+
+/**
+ * np_thread_join - wait for the end of a thread
+ * @t: the thread
+ *
+ * Return: its result.
+ */
+int np_thread_join(struct np_thread *t)
+{
+	/* One that is stopped before it runs does nothing. */
+	wait_for_completion(&t->done);
+	/* And this waits until it has left the module. */
+	kthread_stop(t->task);
+	put_task_struct(t->task);
+	return t->ret;
 }
 
 static const struct {

@@ -8,6 +8,7 @@
 
 #include <kunit/test.h>
 #include <linux/atomic.h>
+#include <linux/completion.h>
 #include <linux/jiffies.h>
 #include <linux/prandom.h>
 #include <linux/sched.h>
@@ -25,6 +26,9 @@
 
 /* A capacity that is never reached and lets chunks be of any size. */
 #define NP_TEST_CAP	(32 * NP_CHUNK_LARGE)
+
+/* The position that is @n bytes before the wrap. */
+#define NP_BEFORE_WRAP(n)	(0U - (u32)(n))
 
 /* A thread that has not finished by then has failed. Far off: a debug kernel
  * on an emulated CPU is slow.
@@ -93,8 +97,25 @@ static inline u32 np_test_random(struct rnd_state *rnd, u32 lo, u32 hi)
 	return lo + prandom_u32_state(rnd) % (hi - lo + 1);
 }
 
-struct task_struct *np_thread_start(struct kunit *test, int (*fn)(void *arg),
-				    void *arg, const char *name);
+/**
+ * struct np_thread - a thread of a test
+ * @task: itself
+ * @fn: what it does
+ * @arg: for @fn
+ * @ret: what @fn returned
+ * @done: @fn has returned
+ */
+struct np_thread {
+	struct task_struct *task;
+	int (*fn)(void *arg);
+	void *arg;
+	int ret;
+	struct completion done;
+};
+
+struct np_thread *np_thread_start(struct kunit *test, int (*fn)(void *arg),
+				  void *arg, const char *name);
+int np_thread_join(struct np_thread *t);
 
 /* Addresses that bound sockets have, in their inner form. */
 enum np_form {

@@ -49,7 +49,7 @@ static void np_pool_two_passes(struct kunit *test)
 	long bytes;
 	int i;
 
-	np_tstream_open(&s, test, 0 - n, NP_TEST_CAP);
+	np_tstream_open(&s, test, NP_BEFORE_WRAP(n), NP_TEST_CAP);
 	for (i = 0; i < 3; i++) {
 		np_use(&s, n);
 		bytes = np_tenv_bytes(test);
@@ -196,7 +196,7 @@ static void np_pool_use_again(struct kunit *test)
 	struct np_tstream s;
 	int i;
 
-	np_tstream_open(&s, test, 0 - 3 * PAGE_SIZE, NP_TEST_CAP);
+	np_tstream_open(&s, test, NP_BEFORE_WRAP(3 * PAGE_SIZE), NP_TEST_CAP);
 	for (i = 0; i < 6; i++) {
 		np_use(&s, 1 + 3000 * i);
 		np_pass(test);

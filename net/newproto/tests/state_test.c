@@ -3,7 +3,7 @@
  * Tests of the state setter's table.
  */
 #include <kunit/test.h>
-#include <net/sock.h>
+#include <net/inet_sock.h>
 #include <net/tcp_states.h>
 
 #include "state.h"
