@@ -91,7 +91,8 @@ static int np_accept_inherit(struct sock *child, const struct sock *lsk)
 {
 	static const enum sock_flags flags[] = {
 		SOCK_LINGER, SOCK_KEEPOPEN, SOCK_URGINLINE, SOCK_BROADCAST,
-		SOCK_DBG, SOCK_LOCALROUTE,
+		SOCK_DBG, SOCK_LOCALROUTE, SOCK_RCVTSTAMP, SOCK_RCVTSTAMPNS,
+		SOCK_TSTAMP_NEW, SOCK_RXQ_OVFL, SOCK_SELECT_ERR_QUEUE,
 	};
 	int i;
 
@@ -112,6 +113,12 @@ static int np_accept_inherit(struct sock *child, const struct sock *lsk)
 	child->sk_reuse = lsk->sk_reuse;
 	child->sk_reuseport = lsk->sk_reuseport;
 	child->sk_ipv6only = lsk->sk_ipv6only;
+	child->sk_tsflags = READ_ONCE(lsk->sk_tsflags);
+	child->sk_max_pacing_rate = READ_ONCE(lsk->sk_max_pacing_rate);
+	child->sk_txrehash = lsk->sk_txrehash;
+#ifdef CONFIG_NET_RX_BUSY_POLL
+	child->sk_ll_usec = READ_ONCE(lsk->sk_ll_usec);
+#endif
 	child->sk_incoming_cpu = READ_ONCE(lsk->sk_incoming_cpu);
 	np_inet_copy_flags(inet_sk(child), inet_sk(lsk));
 	return np_hints_copy(child, lsk);
@@ -145,7 +152,7 @@ static void np_accept_claim(struct sock *child, struct sock *lsk,
 	c->peer = peer->ip;
 	c->peer_port = peer->port;
 	c->connected = true;
-	c->ifindex = parent->ifindex;
+	c->ifindex = child->sk_bound_dev_if;
 	c->uid = parent->uid;
 	c->v6only = parent->v6only;
 	c->reuse = parent->reuse;
@@ -166,6 +173,8 @@ static void np_accept_finish(struct sock *lsk, struct sock *child,
 		.port = conn->end[NP_CLIENT].port,
 	};
 
+	if (conn->ifindex)
+		child->sk_bound_dev_if = conn->ifindex;
 	np_sock_set_addrs(child, &local, &peer);
 	np_accept_claim(child, lsk, &local, &peer);
 	np_sock_set_peercred(child, conn->cred, conn->pid);
@@ -234,6 +243,8 @@ int np_accept(struct sock *lsk, struct socket *newsock, int flags, int kern)
 	child = np_accept_alloc(lsk, kern);
 	if (!child) {
 		err = -ENOMEM;
+		/* Another one's accept() may do better. */
+		lsk->sk_data_ready(lsk);
 		goto out;
 	}
 	/* Only accept() takes connections, and it holds the listener's lock. */

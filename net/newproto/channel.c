@@ -52,6 +52,8 @@ static struct np_chunk *np_chunk_alloc_small(void)
 static struct np_chunk *np_chunk_alloc_pages(unsigned int order)
 {
 	gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_NOWARN;
+	/* Not worth reclaiming for: single pages will do. */
+	gfp_t high = (gfp & ~__GFP_DIRECT_RECLAIM) | __GFP_NORETRY | __GFP_COMP;
 	struct np_chunk *k;
 
 	k = kmalloc(sizeof(*k), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
@@ -59,8 +61,7 @@ static struct np_chunk *np_chunk_alloc_pages(unsigned int order)
 		return NULL;
 	k->data = NULL;
 	if (order)
-		k->data = (char *)__get_free_pages(gfp | __GFP_NORETRY |
-						   __GFP_COMP, order);
+		k->data = (char *)__get_free_pages(high, order);
 	if (!k->data) {
 		order = 0;
 		k->data = (char *)__get_free_page(gfp);
@@ -116,7 +117,13 @@ void np_chan_init(struct np_chan *c, struct np_pool *pool,
 }
 EXPORT_SYMBOL_NP_KUNIT(np_chan_init);
 
-static size_t np_chunk_list_free(struct np_chunk *k)
+/**
+ * np_chunk_list_free - free chunks
+ * @k: the first of a list, or NULL
+ *
+ * Return: the buffer bytes that were freed.
+ */
+size_t np_chunk_list_free(struct np_chunk *k)
 {
 	struct np_chunk *next;
 	size_t bytes = 0;
@@ -128,16 +135,28 @@ static size_t np_chunk_list_free(struct np_chunk *k)
 	}
 	return bytes;
 }
+EXPORT_SYMBOL_NP_KUNIT(np_chunk_list_free);
 
-static size_t np_chan_free_chunks(struct np_chan *c)
+/* Take all chunks off a channel that nobody uses, and put them before @list. */
+static struct np_chunk *np_chan_strip(struct np_chan *c, struct np_chunk *list)
 {
-	size_t bytes = np_chunk_list_free(c->old) + np_chunk_list_free(c->spare);
+	struct np_chunk *k;
 
+	if (c->spare) {
+		for (k = c->spare; k->next; k = k->next)
+			;
+		k->next = list;
+		list = c->spare;
+	}
+	if (c->w) {
+		c->w->next = list;
+		list = c->old;
+	}
 	c->w = NULL;
 	c->r = NULL;
 	c->old = NULL;
 	c->spare = NULL;
-	return bytes;
+	return list;
 }
 
 /**
@@ -153,7 +172,8 @@ void np_chan_put(struct np_chan *c)
 	/* Even if it holds no chunk: the worker may be busy taking them. */
 	if (c->pooled) {
 		np_pool_del(c->pool, c);
-		np_pool_account(c->pool, -(long)np_chan_free_chunks(c));
+		np_pool_account(c->pool,
+				-(long)np_chunk_list_free(np_chan_strip(c, NULL)));
 	}
 	c->release(c);
 }
@@ -176,19 +196,26 @@ EXPORT_SYMBOL_NP_KUNIT(np_chan_writer_leave);
  * @c: the channel it last read from
  *
  * Leaves the successors too, and drops the reader's references.
+ *
+ * Return: whether there were bytes that nobody will read now. A writer that
+ * sees @gone after a write knows the same of its own.
  */
-void np_chan_reader_leave(struct np_chan *c)
+bool np_chan_reader_leave(struct np_chan *c)
 {
 	struct np_chan *next;
+	bool unread = false;
 
 	while (c) {
 		spin_lock(&c->lock);
 		WRITE_ONCE(c->gone, 1);
 		next = c->next;
 		spin_unlock(&c->lock);
+		smp_mb();	/* pairs with the writer's, after its write */
+		unread |= np_chan_used(c);
 		np_chan_put(c);
 		c = next;
 	}
+	return unread;
 }
 EXPORT_SYMBOL_NP_KUNIT(np_chan_reader_leave);
 
@@ -575,9 +602,9 @@ EXPORT_SYMBOL_NP_KUNIT(np_chan_at_eof);
 /**
  * np_chan_give_back - one look of the pool's worker at a channel
  * @c: a channel on the pool's list
- * @bytes: increased by the buffer bytes that were freed
+ * @list: the chunks that were taken are put before these
  *
- * Frees the chunks if the channel was marked by an earlier call, an RCU grace
+ * Takes the chunks if the channel was marked by an earlier call, an RCU grace
  * period has passed since, and nothing was written meanwhile. Marks it for the
  * next call if it is empty now.
  *
@@ -585,21 +612,21 @@ EXPORT_SYMBOL_NP_KUNIT(np_chan_at_eof);
  *
  * Return: true if the channel holds no chunk any more.
  */
-bool np_chan_give_back(struct np_chan *c, size_t *bytes)
+bool np_chan_give_back(struct np_chan *c, struct np_chunk **list)
 {
-	bool idle, freed = false;
+	bool idle, taken = false;
 
 	spin_lock(&c->lock);
 	/* Pairs with np_chan_done(): a finished write is seen in full. */
 	idle = !smp_load_acquire(&c->busy) && !np_chan_used(c);
 	if (idle && c->cool) {
-		*bytes += np_chan_free_chunks(c);
-		freed = true;
+		*list = np_chan_strip(c, *list);
+		taken = true;
 	}
 	/* Pairs with np_chan_begin(): chunks that were taken are seen gone. */
-	smp_store_release(&c->cool, idle && !freed);
+	smp_store_release(&c->cool, idle && !taken);
 	spin_unlock(&c->lock);
-	return freed;
+	return taken;
 }
 EXPORT_SYMBOL_NP_KUNIT(np_chan_give_back);
 

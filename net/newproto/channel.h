@@ -141,7 +141,7 @@ void np_chan_init(struct np_chan *c, struct np_pool *pool,
 		  void (*release)(struct np_chan *c));
 void np_chan_put(struct np_chan *c);
 void np_chan_writer_leave(struct np_chan *c);
-void np_chan_reader_leave(struct np_chan *c);
+bool np_chan_reader_leave(struct np_chan *c);
 
 ssize_t np_chan_write(struct np_chan *c, struct iov_iter *from, u32 cap);
 ssize_t np_chan_read(struct np_chan **rx, struct iov_iter *to, size_t len);
@@ -150,7 +150,8 @@ size_t np_chan_drop(struct np_chan **rx, size_t len);
 size_t np_chan_avail(const struct np_chan *c);
 bool np_chan_at_eof(const struct np_chan *c);
 void np_chan_finish(struct np_chan *c, struct np_chan *next);
-bool np_chan_give_back(struct np_chan *c, size_t *bytes);
+bool np_chan_give_back(struct np_chan *c, struct np_chunk **list);
+size_t np_chunk_list_free(struct np_chunk *k);
 
 /**
  * np_chan_used - bytes written and not yet read

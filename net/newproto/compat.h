@@ -6,6 +6,8 @@
 #define _NP_COMPAT_H
 
 #include <linux/fs.h>
+#include <linux/pipe_fs_i.h>
+#include <linux/uio.h>
 #include <net/inet_common.h>
 #include <net/inet_sock.h>
 #include <net/ipv6.h>
@@ -63,12 +65,24 @@ static inline int np_inet_ioctl(struct socket *sock, unsigned int cmd,
 	return inet_ioctl(sock, cmd, arg);
 }
 
-/* splice(2) from a file whose reads know how to fill a pipe. */
-static inline ssize_t np_splice_read(struct file *file, loff_t *pos,
+/* splice(2) from a socket's file, as generic_file_splice_read() does it. */
+static inline ssize_t np_splice_read(struct file *file,
 				     struct pipe_inode_info *pipe, size_t len,
-				     unsigned int flags)
+				     bool nonblock)
 {
-	return generic_file_splice_read(file, pos, pipe, len, flags);
+	struct iov_iter to;
+	struct kiocb kiocb;
+	ssize_t ret;
+
+	iov_iter_pipe(&to, ITER_DEST, pipe, len);
+	init_sync_kiocb(&kiocb, file);
+	if (nonblock)
+		kiocb.ki_flags |= IOCB_NOWAIT;
+	ret = call_read_iter(file, &kiocb, &to);
+	if (ret < 0)
+		pipe_discard_from(pipe, to.start_head);
+	/* What splice(2) expects where nothing fits into the pipe. */
+	return ret == -EFAULT ? -EAGAIN : ret;
 }
 
 #endif /* _NP_COMPAT_H */

@@ -112,15 +112,15 @@ static void np_conn_apply(struct sock *sk, u8 event)
  * What was written before is there to be read when the event is seen. If the
  * end has no socket yet, the one that accept() makes learns of it.
  *
- * Context: any; takes @conn's lock.
+ * Context: not in interrupts; takes @conn's lock.
  */
 void np_conn_event(struct np_conn *conn, int end, u8 event)
 {
-	spin_lock_bh(&conn->lock);
+	spin_lock(&conn->lock);
 	conn->end[end].events |= event;
 	if (conn->end[end].sk)
 		np_conn_apply(conn->end[end].sk, event);
-	spin_unlock_bh(&conn->lock);
+	spin_unlock(&conn->lock);
 }
 
 /**
@@ -134,7 +134,7 @@ void np_conn_attach(struct np_conn *conn, int end, struct sock *sk)
 	u8 events;
 
 	np_conn_get(conn);
-	spin_lock_bh(&conn->lock);
+	spin_lock(&conn->lock);
 	conn->end[end].sk = sk;
 	rcu_assign_pointer(conn->end[end].wq, rcu_access_pointer(sk->sk_wq));
 	events = conn->end[end].events;
@@ -142,7 +142,7 @@ void np_conn_attach(struct np_conn *conn, int end, struct sock *sk)
 		np_conn_apply(sk, NP_EV_FIN);
 	if (events & NP_EV_RESET)
 		np_conn_apply(sk, NP_EV_RESET);
-	spin_unlock_bh(&conn->lock);
+	spin_unlock(&conn->lock);
 }
 
 /**
@@ -155,10 +155,10 @@ void np_conn_attach(struct np_conn *conn, int end, struct sock *sk)
  */
 void np_conn_detach(struct np_conn *conn, int end)
 {
-	spin_lock_bh(&conn->lock);
+	spin_lock(&conn->lock);
 	conn->end[end].sk = NULL;
 	RCU_INIT_POINTER(conn->end[end].wq, NULL);
-	spin_unlock_bh(&conn->lock);
+	spin_unlock(&conn->lock);
 }
 
 /**
@@ -176,7 +176,7 @@ void np_conn_drop_end(struct np_conn *conn, int end)
  * np_conn_establish - the client is connected
  * @conn: the connection
  *
- * Context: soft interrupts off. Stops the timeout of connect().
+ * Context: the group's lock held.
  */
 void np_conn_establish(struct np_conn *conn)
 {
@@ -186,7 +186,6 @@ void np_conn_establish(struct np_conn *conn)
 	sk = conn->end[NP_CLIENT].sk;
 	if (sk && sk->sk_state == TCP_SYN_SENT) {
 		np_state_set(sk, TCP_ESTABLISHED);
-		sk_stop_timer(sk, &sk->sk_timer);
 		sk->sk_state_change(sk);
 		sk_wake_async(sk, SOCK_WAKE_IO, POLL_OUT);
 	}

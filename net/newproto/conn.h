@@ -32,7 +32,6 @@ enum np_conn_stage {
 	NP_CONN_NEW,		/* in no queue yet */
 	NP_CONN_WAITING,	/* queue full: the client waits */
 	NP_CONN_PENDING,	/* the client is connected, accept() is due */
-	NP_CONN_LAPSED,		/* waited too long; the client has yet to clean up */
 	NP_CONN_TAKEN,		/* accepted, or needs no accept() */
 	NP_CONN_DEAD,		/* taken off a queue without accept() */
 };
@@ -65,6 +64,7 @@ enum np_conn_stage {
  * @stage: enum np_conn_stage
  * @node: in the group's queue
  * @group: where the connection was made to; a reference, NULL for socketpair()
+ * @ifindex: the link that its addresses are of, or 0
  * @end: the two ends
  * @end.sk: its socket while attached
  * @end.wq: its wait queue while attached
@@ -81,6 +81,7 @@ struct np_conn {
 	u8 stage;
 	struct list_head node;
 	struct np_group *group;
+	int ifindex;
 	struct {
 		struct sock *sk;
 		struct socket_wq __rcu *wq;
@@ -100,8 +101,7 @@ struct np_conn {
  * connection that was made to it. Looked up under RCU through @listener, so
  * freed after a grace period.
  *
- * @lock guards all but what is immutable. It is taken in soft interrupts too
- * (the timeout of connect()).
+ * @lock guards all but what is immutable.
  *
  * @listener: on the port's list
  * @ref: see above
@@ -148,7 +148,6 @@ void np_group_put(struct np_group *g);
 int np_group_offer(struct np_group *g, struct np_conn *conn);
 struct np_conn *np_group_take(struct np_group *g);
 bool np_group_cancel(struct np_conn *conn);
-bool np_group_lapse(struct np_conn *conn);
 void np_group_set_backlog(struct np_group *g, u32 backlog);
 unsigned int np_group_close(struct np_group *g);
 

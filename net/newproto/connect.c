@@ -4,6 +4,8 @@
  * states of the struct socket, and calls np_connect() for the work.
  */
 #include <linux/bpf-cgroup.h>
+#include <linux/slab.h>
+#include <linux/workqueue.h>
 #include <net/addrconf.h>
 #include <net/ip.h>
 #include <net/ipv6.h>
@@ -61,10 +63,14 @@ static bool np_connect_is_local_v6(struct net *net, const struct in6_addr *addr,
 
 	if (!ipv6_mod_enabled())
 		return false;
+	/* Through lo every address is reached but those of one link. */
+	if (ifindex == net->loopback_dev->ifindex &&
+	    !(ipv6_addr_type(addr) & IPV6_ADDR_LINKLOCAL))
+		ifindex = 0;
 	rcu_read_lock();
-	if (ifindex && ifindex != net->loopback_dev->ifindex)
+	if (ifindex)
 		dev = dev_get_by_index_rcu(net, ifindex);
-	local = ipv6_chk_addr(net, addr, dev, 0);
+	local = (dev || !ifindex) && ipv6_chk_addr(net, addr, dev, 0);
 	rcu_read_unlock();
 	return local;
 }
@@ -106,6 +112,26 @@ static int np_connect_check_v6(struct sock *sk, struct np_addr *dst)
 }
 #endif
 
+/* The same for what a socket is bound to: IP_FREEBIND lets it be bound to any
+ * address, but only IP_TRANSPARENT, which takes a privilege, lets it come from
+ * one that is not this host's. Its own device is not asked for here.
+ */
+static int np_connect_check_src(struct sock *sk, const struct in6_addr *ip)
+{
+	int ifindex = 0;
+	bool local;
+
+	if (np_inet_transparent(inet_sk(sk)))
+		return 0;
+	if (ipv6_addr_type(ip) & IPV6_ADDR_LINKLOCAL)
+		ifindex = sk->sk_bound_dev_if;
+	if (np_addr_is_v4(ip))
+		local = np_connect_is_local_v4(sock_net(sk), np_addr_v4(ip), 0);
+	else
+		local = np_connect_is_local_v6(sock_net(sk), ip, ifindex);
+	return local ? 0 : -EINVAL;
+}
+
 /* Find out whether @dst can be reached, and which address to come from. */
 static int np_connect_route(struct sock *sk, struct np_addr *dst,
 			    struct np_addr *src)
@@ -122,7 +148,7 @@ static int np_connect_route(struct sock *sk, struct np_addr *dst,
 		if (!ipv6_addr_any(&sk->sk_v6_rcv_saddr))
 			src->ip = sk->sk_v6_rcv_saddr;
 #endif
-		return 0;
+		return np_connect_check_src(sk, &src->ip);
 	}
 	v4 = np_addr_v4(&dst->ip);
 	if (!v4)
@@ -134,7 +160,7 @@ static int np_connect_route(struct sock *sk, struct np_addr *dst,
 	if (ipv4_is_loopback(v4))
 		v4 = htonl(INADDR_LOOPBACK);
 	np_addr_set_v4(&src->ip, inet->inet_saddr ?: v4);
-	return 0;
+	return inet->inet_saddr ? np_connect_check_src(sk, &src->ip) : 0;
 }
 
 /* Who listens there? Returns a reference or NULL. */
@@ -192,6 +218,8 @@ static struct np_conn *np_connect_conn(struct sock *sk, const struct np_addr *sr
 	conn->end[NP_CLIENT].port = src->port;
 	conn->end[NP_SERVER].ip = dst->ip;
 	conn->end[NP_SERVER].port = dst->port;
+	if (ipv6_addr_type(&dst->ip) & IPV6_ADDR_LINKLOCAL)
+		conn->ifindex = sk->sk_bound_dev_if;
 	return conn;
 }
 
@@ -211,6 +239,75 @@ static void np_connect_undo(struct sock *sk, const struct in6_addr *bound)
 		np_bind_restore(sk);
 }
 
+/**
+ * struct np_wait - the end of a client's wait for a place in a queue
+ *
+ * Pending work from when it is made until np_connect_stop_wait() or the time
+ * is over; it holds a reference to the socket, and is freed by whoever of the
+ * two puts that.
+ *
+ * @work: runs when the time is over
+ * @sk: the socket
+ */
+struct np_wait {
+	struct delayed_work work;
+	struct sock *sk;
+};
+
+static void np_connect_timeout(struct work_struct *work)
+{
+	struct np_wait *wait = container_of(to_delayed_work(work),
+					    struct np_wait, work);
+	struct sock *sk = wait->sk;
+	struct np_sock *nsk = np_sk(sk);
+
+	lock_sock(sk);
+	if (nsk->wait == wait) {
+		nsk->wait = NULL;
+		if (np_group_cancel(nsk->conn)) {
+			np_stat_inc(sock_net(sk), NP_STAT_TIMED_OUT);
+			trace_newproto_close(sk, NP_REASON_TIMED_OUT);
+			np_conn_event(nsk->conn, NP_CLIENT, NP_EV_TIMEOUT);
+		}
+	}
+	release_sock(sk);
+	sock_put(sk);
+	kfree(wait);
+}
+
+static int np_connect_start_wait(struct sock *sk)
+{
+	struct np_wait *wait = kmalloc(sizeof(*wait), GFP_KERNEL_ACCOUNT);
+	int ms = READ_ONCE(np_net(sock_net(sk))->connect_timeout);
+
+	if (!wait)
+		return -ENOMEM;
+	INIT_DELAYED_WORK(&wait->work, np_connect_timeout);
+	wait->sk = sk;
+	sock_hold(sk);
+	np_sk(sk)->wait = wait;
+	queue_delayed_work(np_wq, &wait->work, msecs_to_jiffies(ms));
+	return 0;
+}
+
+/**
+ * np_connect_stop_wait - a socket does not wait for a place any more
+ * @sk: the socket
+ *
+ * Context: lock_sock().
+ */
+void np_connect_stop_wait(struct sock *sk)
+{
+	struct np_wait *wait = np_sk(sk)->wait;
+
+	np_sk(sk)->wait = NULL;
+	/* If it runs already it finds that it is not wanted. */
+	if (wait && cancel_delayed_work(&wait->work)) {
+		sock_put(sk);
+		kfree(wait);
+	}
+}
+
 static int np_connect_offer(struct sock *sk, struct np_conn *conn)
 {
 	struct net *net = sock_net(sk);
@@ -228,11 +325,13 @@ static int np_connect_offer(struct sock *sk, struct np_conn *conn)
 	if (err == -EINPROGRESS) {
 		np_stat_inc(net, NP_STAT_WAITED);
 		trace_newproto_connect(sk, NP_REASON_QUEUE_FULL);
-		sk_reset_timer(sk, &sk->sk_timer, jiffies +
-			       msecs_to_jiffies(np_net(net)->connect_timeout));
-		return 0;
+		err = np_connect_start_wait(sk);
+		/* No memory is no matter if it has got a place meanwhile. */
+		if (!err || !np_group_cancel(conn))
+			return 0;
+	} else {
+		np_conn_drop_end(conn, NP_SERVER);
 	}
-	np_conn_drop_end(conn, NP_SERVER);
 	np_state_set(sk, TCP_CLOSE);
 	np_sock_leave_conn(sk);
 	return err;
@@ -274,11 +373,8 @@ static int np_connect_group(struct sock *sk, struct np_group *g,
 	conn->group = g;
 	np_sock_set_addrs(sk, src, dst);
 	err = np_connect_offer(sk, conn);
-	if (err) {
+	if (err)
 		np_connect_undo(sk, &bound);
-		np_connect_refuse(sk, dst, err, NP_STAT_REFUSED,
-				  NP_REASON_LISTENER_CLOSED);
-	}
 	return err;
 }
 
@@ -296,6 +392,7 @@ static int np_connect_group(struct sock *sk, struct np_group *g,
 int np_connect(struct sock *sk, struct sockaddr *uaddr, int len)
 {
 	struct np_addr dst, src = { };
+	bool stale = false;
 	struct np_group *g;
 	int err;
 
@@ -311,37 +408,25 @@ int np_connect(struct sock *sk, struct sockaddr *uaddr, int len)
 	if (err)
 		return np_connect_refuse(sk, &dst, err, NP_STAT_UNREACHABLE,
 					 NP_REASON_NOT_LOCAL);
-	g = np_connect_find(sk, &dst);
-	if (!g)
-		return np_connect_refuse(sk, &dst, -ECONNREFUSED, NP_STAT_REFUSED,
-					 NP_REASON_NO_LISTENER);
-	return np_connect_group(sk, g, &src, &dst);
+	/* Where the listener has left meanwhile there may be another. */
+	do {
+		g = np_connect_find(sk, &dst);
+		if (!g)
+			return np_connect_refuse(sk, &dst, -ECONNREFUSED,
+						 NP_STAT_REFUSED,
+						 stale ? NP_REASON_LISTENER_CLOSED :
+							 NP_REASON_NO_LISTENER);
+		err = np_connect_group(sk, g, &src, &dst);
+		stale = err == -ESTALE;
+	} while (stale);
+	return err;
 }
 
-/**
- * np_connect_timeout - sk_timer of a client that waits for a place
- * @t: the timer; it holds a reference to the socket
+/* One end of a socketpair gets an address: the loopback one and a port, which
+ * other pairs may have too.
  */
-void np_connect_timeout(struct timer_list *t)
-{
-	struct sock *sk = from_timer(sk, t, sk_timer);
-	struct np_conn *conn;
-
-	bh_lock_sock(sk);
-	conn = np_sk(sk)->conn;
-	if (sock_owned_by_user(sk)) {
-		sk_reset_timer(sk, &sk->sk_timer, jiffies + HZ / 20);
-	} else if (conn && np_group_lapse(conn)) {
-		np_stat_inc(sock_net(sk), NP_STAT_TIMED_OUT);
-		trace_newproto_close(sk, NP_REASON_TIMED_OUT);
-		np_conn_event(conn, NP_CLIENT, NP_EV_TIMEOUT);
-	}
-	bh_unlock_sock(sk);
-	sock_put(sk);
-}
-
-/* One end of a socketpair gets an address: the loopback one and a port. */
-static int np_connect_pair_bind(struct sock *sk, struct np_addr *local)
+static int np_connect_pair_claim(struct sock *sk, struct np_addr *local,
+				 const struct np_addr *peer)
 {
 	struct np_claim *c = &np_sk(sk)->claim;
 	struct np_range range;
@@ -352,8 +437,11 @@ static int np_connect_pair_bind(struct sock *sk, struct np_addr *local)
 		np_addr_set_v4(&local->ip, htonl(INADDR_LOOPBACK));
 	np_bind_latch(sk);
 	c->local = local->ip;
+	c->peer = peer->ip;
+	c->peer_port = peer->port;
+	c->connected = peer->port;
 	np_bind_range(sk, &range);
-	err = np_claim_bind_any(&np_net(sock_net(sk))->stream_ports, c, &range);
+	err = np_claim_connect(&np_net(sock_net(sk))->stream_ports, c, &range);
 	local->port = htons(np_claim_number(c));
 	return err;
 }
@@ -364,7 +452,6 @@ static void np_connect_pair_join(struct sock *sk, struct np_conn *conn, int end,
 {
 	np_sock_set_peercred(sk, conn->cred, conn->pid);
 	np_sock_set_addrs(sk, local, peer);
-	np_claim_set_peer(&np_sk(sk)->claim, local, peer);
 	np_state_set(sk, TCP_ESTABLISHED);
 	np_sock_join_conn(sk, conn, end);
 	sk->sk_socket->state = SS_CONNECTED;
@@ -377,7 +464,7 @@ static void np_connect_pair_join(struct sock *sk, struct np_conn *conn, int end,
  *
  * Context: may sleep.
  *
- * Return: 0, -EADDRINUSE if there is no port, -ENOMEM.
+ * Return: 0, -EADDRNOTAVAIL if there is no port, -ENOMEM.
  */
 int np_connect_pair(struct socket *a, struct socket *b)
 {
@@ -385,10 +472,11 @@ int np_connect_pair(struct socket *a, struct socket *b)
 	struct np_conn *conn;
 	int err;
 
-	err = np_connect_pair_bind(a->sk, &end_a);
-	if (err)
-		return err;
-	err = np_connect_pair_bind(b->sk, &end_b);
+	err = np_connect_pair_claim(b->sk, &end_b, &end_a);
+	if (!err)
+		err = np_connect_pair_claim(a->sk, &end_a, &end_b);
+	if (!err)
+		err = np_claim_set_peer(&np_sk(b->sk)->claim, &end_b, &end_a);
 	if (err)
 		return err;
 	conn = np_connect_conn(a->sk, &end_a, &end_b);

@@ -85,8 +85,8 @@ static int np_door_accept(struct socket *sock, struct socket *newsock, int flags
 	return np_accept(sock->sk, newsock, flags, kern);
 }
 
-/* splice() from a socket. SPLICE_F_NONBLOCK is about the pipe for files, but
- * about the socket too for sockets, as TCP has it.
+/* splice() from a socket: SPLICE_F_NONBLOCK is about the socket, too, as TCP has
+ * it.
  */
 static ssize_t np_door_splice_read(struct socket *sock, loff_t *pos,
 				   struct pipe_inode_info *pipe, size_t len,
@@ -94,9 +94,7 @@ static ssize_t np_door_splice_read(struct socket *sock, loff_t *pos,
 {
 	if (*pos)
 		return -ESPIPE;
-	if (flags & SPLICE_F_NONBLOCK && np_stream_would_block(sock->sk))
-		return -EAGAIN;
-	return np_splice_read(sock->file, pos, pipe, len, flags);
+	return np_splice_read(sock->file, pipe, len, flags & SPLICE_F_NONBLOCK);
 }
 
 static int np_proto_ioctl(struct sock *sk, int cmd, unsigned long arg)
@@ -180,20 +178,18 @@ static struct inet_protosw np_door_inet6 = {
 
 static int np_door_open_v6(void)
 {
-	int err = proto_register(&np6_proto, 1);
-
-	if (err || !ipv6_mod_enabled())
-		return err;
-	err = inet6_register_protosw(&np_door_inet6);
-	if (err)
-		proto_unregister(&np6_proto);
-	return err;
+	return ipv6_mod_enabled() ? inet6_register_protosw(&np_door_inet6) : 0;
 }
 
 static void np_door_close_v6(void)
 {
 	if (ipv6_mod_enabled())
 		inet6_unregister_protosw(&np_door_inet6);
+}
+
+static int np_door_prepare_v6(void)
+{
+	return proto_register(&np6_proto, 1);
 }
 
 static void np_door_forget_v6(void)
@@ -210,6 +206,11 @@ static void np_door_close_v6(void)
 {
 }
 
+static int np_door_prepare_v6(void)
+{
+	return 0;
+}
+
 static void np_door_forget_v6(void)
 {
 }
@@ -217,6 +218,9 @@ static void np_door_forget_v6(void)
 
 /**
  * np_doors_open - from now on programs can make sockets
+ *
+ * Once one door is open there may be sockets, and no way back: what can fail
+ * comes first.
  *
  * Return: 0, -EINVAL for a family number that there is not, -EEXIST for one
  * that is taken, -ENOMEM.
@@ -234,7 +238,7 @@ int __init np_doors_open(void)
 	err = proto_register(&np_proto, 1);
 	if (err)
 		return err;
-	err = np_door_open_v6();
+	err = np_door_prepare_v6();
 	if (err)
 		goto err_proto;
 	err = sock_register(&np_door_family);
@@ -244,10 +248,11 @@ int __init np_doors_open(void)
 		goto err_v6;
 	}
 	inet_register_protosw(&np_door_inet);
+	if (np_door_open_v6())
+		pr_warn("newproto: no IPPROTO_NEWPROTO for AF_INET6\n");
 	return 0;
 
 err_v6:
-	np_door_close_v6();
 	np_door_forget_v6();
 err_proto:
 	proto_unregister(&np_proto);

@@ -94,17 +94,17 @@ static void np_group_admit(struct np_group *g)
  * @conn: a new connection, the client's socket attached
  *
  * Return: 0: the client is connected; -EINPROGRESS: the queue is full, and the
- * client waits for a place, first come first served; -ECONNREFUSED: nobody
- * listens any more, and @conn is in no queue. In the first two cases the queue
- * has got a reference, and the server's shares of the channels.
+ * client waits for a place, first come first served; -ESTALE: the listener has
+ * left, and @conn is in no queue. In the first two cases the queue has got a
+ * reference, and the server's shares of the channels.
  */
 int np_group_offer(struct np_group *g, struct np_conn *conn)
 {
 	int err = 0;
 
-	spin_lock_bh(&g->lock);
+	spin_lock(&g->lock);
 	if (!g->sk) {
-		err = -ECONNREFUSED;
+		err = -ESTALE;
 	} else {
 		np_conn_get(conn);
 		conn->chan[NP_CLIENT].rcap = READ_ONCE(g->sk->sk_rcvbuf);
@@ -116,7 +116,7 @@ int np_group_offer(struct np_group *g, struct np_conn *conn)
 			err = -EINPROGRESS;
 		}
 	}
-	spin_unlock_bh(&g->lock);
+	spin_unlock(&g->lock);
 	return err;
 }
 
@@ -131,7 +131,7 @@ struct np_conn *np_group_take(struct np_group *g)
 {
 	struct np_conn *conn;
 
-	spin_lock_bh(&g->lock);
+	spin_lock(&g->lock);
 	conn = list_first_entry_or_null(&g->pending, struct np_conn, node);
 	if (conn) {
 		list_del_init(&conn->node);
@@ -139,38 +139,13 @@ struct np_conn *np_group_take(struct np_group *g)
 		g->npending--;
 		np_group_admit(g);
 	}
-	spin_unlock_bh(&g->lock);
+	spin_unlock(&g->lock);
 	return conn;
-}
-
-/**
- * np_group_lapse - the time that a client may wait for a place is over
- * @conn: its connection, which was offered to a group
- *
- * Context: any. The client calls np_group_cancel() later, when it may sleep.
- *
- * Return: true if it was waiting, and is no more.
- */
-bool np_group_lapse(struct np_conn *conn)
-{
-	struct np_group *g = conn->group;
-	bool waiting;
-
-	spin_lock_bh(&g->lock);
-	waiting = conn->stage == NP_CONN_WAITING;
-	if (waiting) {
-		list_del_init(&conn->node);
-		WRITE_ONCE(conn->stage, NP_CONN_LAPSED);
-	}
-	spin_unlock_bh(&g->lock);
-	return waiting;
 }
 
 /**
  * np_group_cancel - a client gives up, if it has no place yet
  * @conn: its connection
- *
- * Context: not in interrupts.
  *
  * Return: true if it was waiting, and is no more; false if it has got a place
  * or was refused meanwhile.
@@ -178,23 +153,23 @@ bool np_group_lapse(struct np_conn *conn)
 bool np_group_cancel(struct np_conn *conn)
 {
 	struct np_group *g = conn->group;
-	u8 stage = READ_ONCE(conn->stage);
+	bool waiting;
 
 	/* Who has got a place need not ask again. */
-	if (stage != NP_CONN_WAITING && stage != NP_CONN_LAPSED)
+	if (READ_ONCE(conn->stage) != NP_CONN_WAITING)
 		return false;
-	spin_lock_bh(&g->lock);
-	stage = conn->stage;
-	if (stage == NP_CONN_WAITING)
+	spin_lock(&g->lock);
+	waiting = conn->stage == NP_CONN_WAITING;
+	if (waiting) {
 		list_del_init(&conn->node);
-	if (stage == NP_CONN_WAITING || stage == NP_CONN_LAPSED)
 		WRITE_ONCE(conn->stage, NP_CONN_DEAD);
-	spin_unlock_bh(&g->lock);
-	if (stage != NP_CONN_WAITING && stage != NP_CONN_LAPSED)
-		return false;
-	np_conn_drop_end(conn, NP_SERVER);
-	np_conn_put(conn);
-	return true;
+	}
+	spin_unlock(&g->lock);
+	if (waiting) {
+		np_conn_drop_end(conn, NP_SERVER);
+		np_conn_put(conn);
+	}
+	return waiting;
 }
 
 /**
@@ -204,10 +179,10 @@ bool np_group_cancel(struct np_conn *conn)
  */
 void np_group_set_backlog(struct np_group *g, u32 backlog)
 {
-	spin_lock_bh(&g->lock);
+	spin_lock(&g->lock);
 	g->backlog = backlog;
 	np_group_admit(g);
-	spin_unlock_bh(&g->lock);
+	spin_unlock(&g->lock);
 }
 
 /* Take a batch of connections off one of the queues. */
@@ -217,7 +192,7 @@ static bool np_group_drain(struct np_group *g, struct list_head *queue,
 	struct np_conn *conn;
 	int n;
 
-	spin_lock_bh(&g->lock);
+	spin_lock(&g->lock);
 	for (n = 0; n < NP_GROUP_BATCH && !list_empty(queue); n++) {
 		conn = list_first_entry(queue, struct np_conn, node);
 		if (conn->stage == NP_CONN_PENDING)
@@ -225,7 +200,7 @@ static bool np_group_drain(struct np_group *g, struct list_head *queue,
 		WRITE_ONCE(conn->stage, NP_CONN_DEAD);
 		list_move_tail(&conn->node, batch);
 	}
-	spin_unlock_bh(&g->lock);
+	spin_unlock(&g->lock);
 	return n;
 }
 
@@ -264,9 +239,9 @@ unsigned int np_group_close(struct np_group *g)
 {
 	unsigned int n;
 
-	spin_lock_bh(&g->lock);
+	spin_lock(&g->lock);
 	g->sk = NULL;
-	spin_unlock_bh(&g->lock);
+	spin_unlock(&g->lock);
 	n = np_group_turn_away(g, &g->waiting, NP_EV_REFUSED);
 	return n + np_group_turn_away(g, &g->pending, NP_EV_RESET);
 }

@@ -20,7 +20,7 @@
 /* Channels looked at per lock hold. */
 #define NP_POOL_BATCH	64
 
-static struct workqueue_struct *np_pool_wq;
+struct workqueue_struct *np_wq;
 
 static struct np_pool_part *np_pool_part(struct np_pool *pool,
 					 const struct np_chan *c)
@@ -43,7 +43,7 @@ void np_pool_add(struct np_pool *pool, struct np_chan *c)
 	list_add_tail(&c->warm, &part->list);
 	spin_unlock(&part->lock);
 	if (!delayed_work_pending(&pool->work))
-		queue_delayed_work(np_pool_wq, &pool->work, NP_POOL_PERIOD);
+		queue_delayed_work(np_wq, &pool->work, NP_POOL_PERIOD);
 }
 
 /**
@@ -62,23 +62,25 @@ void np_pool_del(struct np_pool *pool, struct np_chan *c)
 	spin_unlock(&part->lock);
 }
 
-/* Look at up to a batch of channels; false if none is left in this pass. */
+/* Look at up to a batch of channels; false if none is left in this pass. What
+ * they give back is freed with no lock held: it may be much.
+ */
 static bool np_pool_batch(struct np_pool *pool, struct np_pool_part *part)
 {
+	struct np_chunk *list = NULL;
 	struct np_chan *c;
-	size_t bytes = 0;
 	int i;
 
 	spin_lock(&part->lock);
 	for (i = 0; i < NP_POOL_BATCH && !list_empty(&part->pass); i++) {
 		c = list_first_entry(&part->pass, struct np_chan, warm);
-		if (np_chan_give_back(c, &bytes))
+		if (np_chan_give_back(c, &list))
 			list_del_init(&c->warm);
 		else
 			list_move_tail(&c->warm, &part->list);
 	}
 	spin_unlock(&part->lock);
-	np_pool_account(pool, -(long)bytes);
+	np_pool_account(pool, -(long)np_chunk_list_free(list));
 	return i == NP_POOL_BATCH;
 }
 
@@ -123,8 +125,11 @@ static void np_pool_work(struct work_struct *work)
 					    struct np_pool, work);
 
 	np_pool_run(pool);
+	/* In a hurry do not leave what is marked now for the next time. */
+	if (xchg(&pool->hurry, 0))
+		np_pool_run(pool);
 	if (!np_pool_is_empty(pool))
-		queue_delayed_work(np_pool_wq, &pool->work, NP_POOL_PERIOD);
+		queue_delayed_work(np_wq, &pool->work, NP_POOL_PERIOD);
 }
 
 /**
@@ -135,8 +140,10 @@ static void np_pool_work(struct work_struct *work)
  */
 void np_pool_hurry(struct np_pool *pool)
 {
-	mod_delayed_work(np_pool_wq, &pool->work, 0);
+	WRITE_ONCE(pool->hurry, 1);
+	mod_delayed_work(np_wq, &pool->work, 0);
 }
+EXPORT_SYMBOL_NP_KUNIT(np_pool_hurry);
 
 /**
  * np_pool_init - make an empty pool
@@ -153,6 +160,7 @@ void np_pool_init(struct np_pool *pool)
 	}
 	INIT_DELAYED_WORK(&pool->work, np_pool_work);
 	atomic_long_set(&pool->bytes, 0);
+	pool->hurry = 0;
 	pool->rcu = get_state_synchronize_rcu();
 }
 EXPORT_SYMBOL_NP_KUNIT(np_pool_init);
@@ -171,20 +179,20 @@ void np_pool_exit(struct np_pool *pool)
 EXPORT_SYMBOL_NP_KUNIT(np_pool_exit);
 
 /**
- * np_pool_workers_init - make the workqueue of all pools
+ * np_pool_workers_init - make the module's workqueue
  *
  * Return: 0 or -ENOMEM.
  */
 int np_pool_workers_init(void)
 {
-	np_pool_wq = alloc_workqueue("newproto", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
-	return np_pool_wq ? 0 : -ENOMEM;
+	np_wq = alloc_workqueue("newproto", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	return np_wq ? 0 : -ENOMEM;
 }
 
 /**
- * np_pool_workers_exit - free the workqueue of all pools
+ * np_pool_workers_exit - free the module's workqueue
  */
 void np_pool_workers_exit(void)
 {
-	destroy_workqueue(np_pool_wq);
+	destroy_workqueue(np_wq);
 }

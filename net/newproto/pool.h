@@ -31,6 +31,7 @@ struct np_chan;
  * @work: the pass; runs while there is something on the lists
  * @bytes: size of all buffers
  * @rcu: grace period cookie of the last pass; the worker's
+ * @hurry: memory is short: mark and take in one go
  */
 struct np_pool {
 	struct np_pool_part {
@@ -41,7 +42,11 @@ struct np_pool {
 	struct delayed_work work;
 	atomic_long_t bytes;
 	unsigned long rcu;
+	u32 hurry;
 };
+
+/* What the module does in the background, of all namespaces. */
+extern struct workqueue_struct *np_wq;
 
 int np_pool_workers_init(void);
 void np_pool_workers_exit(void);

@@ -193,6 +193,7 @@ static bool np_port_is_unique(const struct np_port *p, const struct np_claim *c,
 
 	hlist_for_each_entry(o, &p->claims, node)
 		if (o != c && o->connected && o->peer_port == peer->port &&
+		    !(c->ifindex && o->ifindex && c->ifindex != o->ifindex) &&
 		    ipv6_addr_equal(&o->peer, &peer->ip) &&
 		    ipv6_addr_equal(&o->local, local))
 			return false;
@@ -420,6 +421,7 @@ int np_claim_listen(struct np_claim *c, struct np_listener *l)
 	l->local = c->local;
 	l->ifindex = c->ifindex;
 	l->v6only = c->v6only;
+	l->reuseport = c->reuseport;
 	spin_lock(&p->lock);
 	c->listening = true;
 	if (np_port_is_free_for(p, c)) {
@@ -484,7 +486,7 @@ struct np_listener *np_port_lookup(struct np_ports *t, const struct np_addr *dst
 				   int ifindex)
 {
 	struct np_listener *l, *best = NULL;
-	u32 key = ntohs(dst->port);
+	u32 key = ntohs(dst->port), alike = 1;
 	int score, best_score = 0;
 	struct np_port *p;
 
@@ -496,6 +498,10 @@ struct np_listener *np_port_lookup(struct np_ports *t, const struct np_addr *dst
 		if (score > best_score) {
 			best = l;
 			best_score = score;
+			alike = 1;
+		} else if (score && score == best_score && l->reuseport &&
+			   !get_random_u32_below(++alike)) {
+			best = l;	/* one of those that share the port */
 		}
 	}
 	return best;

@@ -111,12 +111,14 @@ struct np_claim {
  * @local: bound address, wildcards allowed
  * @ifindex: bound device or 0
  * @v6only: takes no IPv4
+ * @reuseport: shares its port; connections are spread over those that do
  */
 struct np_listener {
 	struct hlist_node node;
 	struct in6_addr local;
 	int ifindex;
 	bool v6only;
+	bool reuseport;
 };
 
 int np_port_cache_init(void);

@@ -44,8 +44,9 @@ int np_sock_init(struct sock *sk)
 	nsk->conn = NULL;
 	nsk->group = NULL;
 	nsk->hints = NULL;
+	nsk->wait = NULL;
+	nsk->gen = 0;
 	memset(&nsk->claim, 0, sizeof(nsk->claim));
-	timer_setup(&sk->sk_timer, np_connect_timeout, 0);
 	sock_prot_inuse_add(sock_net(sk), sk->sk_prot, 1);
 	return 0;
 }
@@ -187,7 +188,7 @@ void np_sock_join_conn(struct sock *sk, struct np_conn *conn, int end)
 
 	mutex_lock(&nsk->tx_lock);
 	mutex_lock(&nsk->rx_lock);
-	nsk->conn = conn;
+	WRITE_ONCE(nsk->conn, conn);
 	nsk->end = end;
 	WRITE_ONCE(nsk->tx, &conn->chan[end]);
 	WRITE_ONCE(nsk->rx, &conn->chan[!end]);
@@ -202,7 +203,8 @@ void np_sock_join_conn(struct sock *sk, struct np_conn *conn, int end)
  * np_sock_leave_conn - a socket ceases to be an end of a connection
  * @sk: the socket
  *
- * The other end has been told what it needs to know. Afterwards nobody
+ * The other end has been told what it needs to know, but for bytes that it was
+ * writing meanwhile: they will not be read, so it is reset. Afterwards nobody
  * touches the socket on the connection's behalf, and the other end's writes
  * fail.
  *
@@ -213,21 +215,26 @@ void np_sock_leave_conn(struct sock *sk)
 	struct np_sock *nsk = np_sk(sk);
 	struct np_conn *conn = nsk->conn;
 	struct np_chan *tx, *rx;
+	bool unread;
 
 	mutex_lock(&nsk->tx_lock);
 	mutex_lock(&nsk->rx_lock);
 	tx = nsk->tx;
 	rx = nsk->rx;
-	nsk->conn = NULL;
+	nsk->gen++;
+	WRITE_ONCE(nsk->conn, NULL);
 	WRITE_ONCE(nsk->tx, NULL);
 	WRITE_ONCE(nsk->rx, NULL);
 	mutex_unlock(&nsk->rx_lock);
 	mutex_unlock(&nsk->tx_lock);
 
-	sk_stop_timer(sk, &sk->sk_timer);
-	np_conn_detach(conn, nsk->end);
+	np_connect_stop_wait(sk);
 	np_chan_writer_leave(tx);
-	np_chan_reader_leave(rx);
+	/* First gone, then detached: see np_stream_tx_done(). */
+	unread = np_chan_reader_leave(rx);
+	np_conn_detach(conn, nsk->end);
+	if (unread)
+		np_conn_event(conn, !nsk->end, NP_EV_RESET);
 	np_conn_wake_writer(conn, !nsk->end);
 	np_conn_put(conn);
 }
@@ -247,7 +254,7 @@ static bool np_sock_half_close(struct sock *sk)
 	struct np_conn *conn = np_sk(sk)->conn;
 	bool news = true;
 
-	spin_lock_bh(&conn->lock);
+	spin_lock(&conn->lock);
 	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | SEND_SHUTDOWN);
 	if (sk->sk_state == TCP_ESTABLISHED) {
 		np_state_set(sk, TCP_FIN_WAIT2);
@@ -257,7 +264,7 @@ static bool np_sock_half_close(struct sock *sk)
 	} else {
 		news = false;
 	}
-	spin_unlock_bh(&conn->lock);
+	spin_unlock(&conn->lock);
 	return news;
 }
 
@@ -269,9 +276,9 @@ static void np_sock_or_shutdown(struct sock *sk, int how)
 		WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | how);
 		return;
 	}
-	spin_lock_bh(&conn->lock);
+	spin_lock(&conn->lock);
 	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | how);
-	spin_unlock_bh(&conn->lock);
+	spin_unlock(&conn->lock);
 }
 
 /**
@@ -345,11 +352,11 @@ static void np_sock_set_closed(struct sock *sk)
 {
 	struct np_conn *conn = np_sk(sk)->conn;
 
-	spin_lock_bh(&conn->lock);
+	spin_lock(&conn->lock);
 	WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
 	if (sk->sk_state != TCP_CLOSE)
 		np_state_set(sk, TCP_CLOSE);
-	spin_unlock_bh(&conn->lock);
+	spin_unlock(&conn->lock);
 }
 
 /* End a connection, in order or by a reset. */
@@ -379,8 +386,8 @@ static void np_sock_end_conn(struct sock *sk, enum np_reason reason)
  * @flags: not used
  *
  * What connect() to AF_UNSPEC and shutdown() of a listener do. As with TCP the
- * other end of a connection is reset, and addresses and ports that bind() did
- * not choose are given up.
+ * other end of a connection is reset, addresses and ports that bind() did not
+ * choose are given up, and SO_ERROR says ECONNRESET.
  *
  * Context: lock_sock(). May sleep.
  *
@@ -390,6 +397,7 @@ int np_sock_disconnect(struct sock *sk, int flags)
 {
 	struct np_sock *nsk = np_sk(sk);
 	struct inet_sock *inet = inet_sk(sk);
+	int old_state = sk->sk_state;
 
 	if (nsk->group)
 		np_listen_stop(sk);
@@ -400,13 +408,17 @@ int np_sock_disconnect(struct sock *sk, int flags)
 	inet->inet_daddr = 0;
 	if (!(sk->sk_userlocks & SOCK_BINDADDR_LOCK))
 		inet_reset_saddr(sk);
-	if (!(sk->sk_userlocks & SOCK_BINDPORT_LOCK))
+	if (!(sk->sk_userlocks & SOCK_BINDPORT_LOCK) &&
+	    (old_state != TCP_CLOSE || !nsk->claim.fixed))
 		np_bind_put_port(sk);
 	else if (nsk->claim.port)
 		np_bind_restore(sk);
 	WRITE_ONCE(sk->sk_shutdown, 0);
-	sk->sk_err = 0;
+	if (old_state != TCP_CLOSE && old_state != TCP_LISTEN)
+		WRITE_ONCE(sk->sk_err, ECONNRESET);
 	sk_error_report(sk);
+	/* Everybody, not just one of those that wait in accept(). */
+	sk->sk_state_change(sk);
 	return 0;
 }
 

@@ -9,15 +9,16 @@
  *	np_sock.tx_lock		the writer of a socket
  *	np_sock.rx_lock		the reader of a socket
  *	np_port.lock		a port's claims and listeners
- *	np_group.lock		a queue of connections; soft interrupts off
- *	np_conn.lock		both ends of a connection; soft interrupts off
+ *	np_group.lock		a queue of connections
+ *	np_conn.lock		both ends of a connection
  *	np_pool_part.lock	a list of channels with buffers
  *	np_chan.lock		one channel's end mark and buffers
  *
  * No two locks of one kind are ever held together, but a listener's lock_sock()
  * and that of a socket that accept() is making. What carries bytes takes
  * tx_lock or rx_lock of its own socket and nothing else; see channel.h for the
- * rare meetings with the worker that takes buffers back.
+ * rare meetings with the worker that takes buffers back. No lock but
+ * lock_sock()'s own is taken in interrupts.
  */
 #ifndef _NP_SOCK_H
 #define _NP_SOCK_H
@@ -31,6 +32,7 @@
 #include "port.h"
 
 struct np_hints;
+struct np_wait;
 
 /**
  * struct np_sock - an AF_NEWPROTO stream socket
@@ -51,7 +53,10 @@ struct np_hints;
  * @end: which end of @conn; goes with it
  * @group: where connections to a listening socket wait; lock_sock(). It holds
  *	a reference
+ * @wait: ends the wait of connect() for a place in a queue, or NULL;
+ *	lock_sock()
  * @claim: on the local port; lock_sock()
+ * @gen: how many connections it has left; written under @tx_lock and @rx_lock
  * @hints: options that are stored and read back, or NULL; lock_sock()
  */
 struct np_sock {
@@ -63,7 +68,9 @@ struct np_sock {
 	struct np_conn *conn;
 	struct np_group *group;
 	struct np_hints *hints;
+	struct np_wait *wait;
 	struct np_claim claim;
+	u32 gen;
 	u8 end;
 };
 
@@ -117,7 +124,7 @@ int np_bind_addr(struct socket *sock, struct sockaddr *uaddr, int len);
 int np_connect_pre(struct sock *sk, struct sockaddr *uaddr, int len);
 int np_connect(struct sock *sk, struct sockaddr *uaddr, int len);
 int np_connect_pair(struct socket *a, struct socket *b);
-void np_connect_timeout(struct timer_list *t);
+void np_connect_stop_wait(struct sock *sk);
 
 /* accept.c */
 int np_listen(struct socket *sock, int backlog);
@@ -132,7 +139,6 @@ __poll_t np_stream_poll(struct file *file, struct socket *sock,
 			struct poll_table_struct *wait);
 int np_stream_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg);
 int np_stream_set_rcvlowat(struct sock *sk, int val);
-bool np_stream_would_block(struct sock *sk);
 size_t np_stream_inq(struct sock *sk);
 size_t np_stream_outq(struct sock *sk);
 

@@ -27,20 +27,52 @@ static u32 np_stream_tx_cap(const struct sock *sk, const struct np_chan *tx)
 	return min(sndbuf + READ_ONCE(tx->rcap), NP_CHAN_MAX);
 }
 
-/* Tell the writers of @rx how much a socket's receive buffer is good for. */
-static void np_stream_publish(const struct sock *sk, struct np_chan *rx)
+/* The receive buffer has been changed: let the writer know, and have it look
+ * again if it waits for room.
+ */
+static void np_stream_republish(struct sock *sk, struct np_chan *rx, u32 rcvbuf)
+{
+	struct np_conn *conn;
+
+	WRITE_ONCE(rx->rcap, rcvbuf);
+	smp_mb();	/* pairs with np_stream_tx_wait() and np_stream_poll_tx() */
+	if (!READ_ONCE(rx->wwait))
+		return;
+	WRITE_ONCE(rx->wwait, 0);
+	rcu_read_lock();
+	conn = READ_ONCE(np_sk(sk)->conn);
+	if (conn)
+		np_conn_wake_writer(conn, !np_sk(sk)->end);
+	rcu_read_unlock();
+}
+
+/* Core changes the receive buffer without asking: see if it has. */
+static void np_stream_publish(struct sock *sk, struct np_chan *rx)
 {
 	u32 rcvbuf = READ_ONCE(sk->sk_rcvbuf);
 
-	if (READ_ONCE(rx->rcap) != rcvbuf)
-		WRITE_ONCE(rx->rcap, rcvbuf);
+	if (unlikely(READ_ONCE(rx->rcap) != rcvbuf))
+		np_stream_republish(sk, rx, rcvbuf);
+}
+
+/* Sleep with a lock of the socket's let go. -EPIPE if it was disconnected
+ * meanwhile: what comes then is another connection's.
+ */
+static int np_stream_sleep(struct sock *sk, struct mutex *lock, long *timeo)
+{
+	u32 gen = np_sk(sk)->gen;
+
+	mutex_unlock(lock);
+	*timeo = schedule_timeout(*timeo);
+	mutex_lock(lock);
+	return gen == np_sk(sk)->gen ? 0 : -EPIPE;
 }
 
 /* Wait, as TCP does, until a connect() that is under way has an end. */
 static int np_stream_wait_connect(struct sock *sk, long *timeo)
 {
-	struct np_sock *nsk = np_sk(sk);
 	DEFINE_WAIT(wait);
+	int err = 0;
 
 	if (READ_ONCE(sk->sk_state) != TCP_SYN_SENT)
 		return 0;
@@ -49,13 +81,10 @@ static int np_stream_wait_connect(struct sock *sk, long *timeo)
 	if (signal_pending(current))
 		return sock_intr_errno(*timeo);
 	prepare_to_wait(sk_sleep(sk), &wait, TASK_INTERRUPTIBLE);
-	if (READ_ONCE(sk->sk_state) == TCP_SYN_SENT) {
-		mutex_unlock(&nsk->tx_lock);
-		*timeo = schedule_timeout(*timeo);
-		mutex_lock(&nsk->tx_lock);
-	}
+	if (READ_ONCE(sk->sk_state) == TCP_SYN_SENT)
+		err = np_stream_sleep(sk, &np_sk(sk)->tx_lock, timeo);
 	finish_wait(sk_sleep(sk), &wait);
-	return -EINPROGRESS;
+	return err ?: -EINPROGRESS;
 }
 
 /* May a socket send? -EPIPE stands for whatever error it has. */
@@ -98,39 +127,49 @@ static int np_stream_tx_wait(struct sock *sk, long *timeo)
 {
 	struct np_sock *nsk = np_sk(sk);
 	struct np_chan *tx = nsk->tx;
-	u32 cap = np_stream_tx_cap(sk, tx);
 	DEFINE_WAIT(wait);
 	int err = 0;
 
 	prepare_to_wait(sk_sleep(sk), &wait, TASK_INTERRUPTIBLE);
-	WRITE_ONCE(tx->wwait, cap);
+	sk_set_bit(SOCKWQ_ASYNC_NOSPACE, sk);
+	WRITE_ONCE(tx->wwait, np_stream_tx_cap(sk, tx));
 	smp_mb();	/* pairs with np_stream_rx_done() */
-	if (np_stream_tx_ready(sk, tx, cap)) {
-		/* It came meanwhile. */
-	} else if (!*timeo) {
-		err = -EAGAIN;
-	} else if (signal_pending(current)) {
-		err = sock_intr_errno(*timeo);
-	} else {
-		mutex_unlock(&nsk->tx_lock);
-		*timeo = schedule_timeout(*timeo);
-		mutex_lock(&nsk->tx_lock);
+	if (!np_stream_tx_ready(sk, tx, np_stream_tx_cap(sk, tx))) {
+		if (!*timeo)
+			err = -EAGAIN;
+		else if (signal_pending(current))
+			err = sock_intr_errno(*timeo);
+		else
+			err = np_stream_sleep(sk, &nsk->tx_lock, timeo);
 	}
 	finish_wait(sk_sleep(sk), &wait);
 	return err;
 }
 
-/* Tell the reader that there are bytes, unless it does not care for so few. */
+/* Tell the reader that there are bytes, unless it does not care for so few. If
+ * it left while they were written nobody will read them, and this end is told
+ * so, as it is by TCP's reset. Either np_sock_leave_conn() sees the bytes, or
+ * this sees that the reader is gone: waking it implies a full barrier, or an
+ * acquire of its having been detached.
+ */
 static void np_stream_tx_done(struct np_sock *nsk)
 {
 	const struct np_chan *tx = nsk->tx;
 
-	if (likely(READ_ONCE(tx->lowat) <= 1) || np_chan_is_readable(tx))
+	if (likely(READ_ONCE(tx->lowat) <= 1)) {
 		np_conn_wake_reader(nsk->conn, !nsk->end);
+	} else {
+		smp_mb();	/* pairs with np_stream_set_rcvlowat() */
+		if (np_chan_is_readable(tx))
+			np_conn_wake_reader(nsk->conn, !nsk->end);
+	}
+	smp_rmb();	/* pairs with np_sock_leave_conn() */
+	if (unlikely(READ_ONCE(tx->gone)))
+		np_conn_event(nsk->conn, nsk->end, NP_EV_RESET);
 }
 
-/* The control messages of a stream: SOL_SOCKET's, which core checks; but those
- * that are for AF_UNIX it passes over.
+/* The control messages of a stream are SOL_SOCKET's, which core checks; but it
+ * passes over those that are for AF_UNIX, and over all other levels.
  */
 static int np_stream_send_cmsg(struct sock *sk, struct msghdr *msg)
 {
@@ -138,9 +177,9 @@ static int np_stream_send_cmsg(struct sock *sk, struct msghdr *msg)
 	struct cmsghdr *cmsg;
 
 	for_each_cmsghdr(cmsg, msg)
-		if (CMSG_OK(msg, cmsg) && cmsg->cmsg_level == SOL_SOCKET &&
-		    (cmsg->cmsg_type == SCM_RIGHTS ||
-		     cmsg->cmsg_type == SCM_CREDENTIALS))
+		if (!CMSG_OK(msg, cmsg) || cmsg->cmsg_level != SOL_SOCKET ||
+		    cmsg->cmsg_type == SCM_RIGHTS ||
+		    cmsg->cmsg_type == SCM_CREDENTIALS)
 			return -EINVAL;
 	sockcm_init(&sockc, sk);
 	return sock_cmsg_send(sk, msg, &sockc);
@@ -231,6 +270,7 @@ static int np_stream_rx_wait(struct sock *sk, size_t have, long *timeo)
 {
 	struct np_sock *nsk = np_sk(sk);
 	DEFINE_WAIT(wait);
+	int err = 0;
 
 	if (!*timeo)
 		return -EAGAIN;
@@ -238,13 +278,10 @@ static int np_stream_rx_wait(struct sock *sk, size_t have, long *timeo)
 		return sock_intr_errno(*timeo);
 	prepare_to_wait(sk_sleep(sk), &wait, TASK_INTERRUPTIBLE);
 	if (!np_stream_rx_over(sk) &&
-	    (!nsk->rx || np_chan_avail(nsk->rx) <= have)) {
-		mutex_unlock(&nsk->rx_lock);
-		*timeo = schedule_timeout(*timeo);
-		mutex_lock(&nsk->rx_lock);
-	}
+	    (!nsk->rx || np_chan_avail(nsk->rx) <= have))
+		err = np_stream_sleep(sk, &nsk->rx_lock, timeo);
 	finish_wait(sk_sleep(sk), &wait);
-	return 0;
+	return err;
 }
 
 /* Bytes were read: wake a writer who waits for that. */
@@ -302,7 +339,7 @@ static ssize_t np_stream_rx_peek(struct sock *sk, struct msghdr *msg, size_t len
 		have = np_sk(sk)->rx ? np_chan_avail(np_sk(sk)->rx) : 0;
 		if (have >= min(target, len) + !len || (have && (over || err)))
 			return len ? np_stream_rx_take(sk, msg, len, flags) : 0;
-		if (!have) {
+		if (!have && over) {
 			err = np_stream_rx_check(sk);
 			if (err != -EINPROGRESS)
 				return err;
@@ -334,7 +371,7 @@ static ssize_t np_stream_rx(struct sock *sk, struct msghdr *msg, size_t len,
 		done += n;
 		if (done >= target || (done && over))
 			return done;
-		if (!done) {
+		if (!done && over) {
 			err = np_stream_rx_check(sk);
 			if (err != -EINPROGRESS)
 				return err;
@@ -392,12 +429,12 @@ static __poll_t np_stream_poll_rx(struct sock *sk, struct np_chan *rx)
 /* The part of poll() that is about what can be written. */
 static __poll_t np_stream_poll_tx(struct sock *sk, struct np_chan *tx)
 {
-	u32 cap = np_stream_tx_cap(sk, tx);
-
-	if (!np_chan_writable(tx, cap)) {
-		WRITE_ONCE(tx->wwait, cap);
+	if (!np_chan_writable(tx, np_stream_tx_cap(sk, tx))) {
+		sk_set_bit(SOCKWQ_ASYNC_NOSPACE, sk);
+		WRITE_ONCE(tx->wwait, np_stream_tx_cap(sk, tx));
 		smp_mb();	/* pairs with np_stream_rx_done() */
-		if (!np_chan_writable(tx, cap) && !READ_ONCE(tx->gone))
+		if (!np_chan_writable(tx, np_stream_tx_cap(sk, tx)) &&
+		    !READ_ONCE(tx->gone))
 			return 0;
 	}
 	return EPOLLOUT | EPOLLWRNORM;
@@ -490,16 +527,6 @@ size_t np_stream_outq(struct sock *sk)
 }
 
 /**
- * np_stream_would_block - is there nothing that recv() could return at once?
- * @sk: the socket
- */
-bool np_stream_would_block(struct sock *sk)
-{
-	return !np_stream_rx_over(sk) &&
-	       READ_ONCE(sk->sk_state) != TCP_LISTEN && !np_stream_inq(sk);
-}
-
-/**
  * np_stream_ioctl - ioctl(2)
  * @sock: the socket
  * @cmd: SIOCINQ (FIONREAD), SIOCOUTQ (TIOCOUTQ), SIOCOUTQNSD,
@@ -549,6 +576,7 @@ int np_stream_set_rcvlowat(struct sock *sk, int val)
 	mutex_lock(&nsk->rx_lock);
 	if (nsk->rx) {
 		WRITE_ONCE(nsk->rx->lowat, val);
+		smp_mb();	/* pairs with np_stream_tx_done() */
 		if (np_chan_avail(nsk->rx) >= val)
 			sk->sk_data_ready(sk);
 	}

@@ -41,13 +41,13 @@ static const struct np_flow_row {
 	u32 start;
 	u32 piece;
 } np_flow_rows[] = {
-	{ "bytes", 20000, 1, 1, 3, 0xffffff00, 0 },
+	{ "bytes", 1000, 1, 1, 3, 0xffffff00, 0 },
 	{ "small messages", 1 << 20, 100, 100, 4096, 0xfffff000, 0 },
 	{ "small writes, large reads", 1 << 20, 64, 100000, 65536, 0xfffff000, 0 },
 	{ "large writes, small reads", 1 << 20, 100000, 200, 200000, 0xffff8000, 0 },
-	{ "pages", 6 << 20, 8192, 8192, 16384, 0xfff00000, 0 },
-	{ "large", 16 << 20, 150000, 150000, 1 << 20, 0xff800000, 0 },
-	{ "all sizes", 8 << 20, 40000, 60000, 150000, 0x7fc00000, 0 },
+	{ "pages", 8 << 20, 8192, 8192, 16384, 0xfff00000, 0 },
+	{ "large", 32 << 20, 150000, 150000, 1 << 20, 0xff800000, 0 },
+	{ "all sizes", 16 << 20, 40000, 60000, 150000, 0x7fc00000, 0 },
 	{ "successors", 4 << 20, 3000, 3000, 100000, 0xfffffff0, 20000 },
 	{ "short successors", 1 << 18, 200, 5000, 10000, 0xfffffff0, 100 },
 };
@@ -283,6 +283,7 @@ static int np_sweep_writer(void *arg)
 					NP_TEST_TIMEOUT))
 			err = -ETIMEDOUT;
 	}
+	/* Pairs with the acquire in np_sweep_reader(): @sent is final. */
 	smp_store_release(&w->over, true);
 	wake_up(&w->wait);
 	kfree(buf);
@@ -303,6 +304,7 @@ static int np_sweep_reader(void *arg)
 	if (!buf)
 		err = -ENOMEM;
 	while (!err) {
+		/* Pairs with the release in np_sweep_writer(). */
 		over = smp_load_acquire(&w->over);
 		if (got == atomic_long_read(&w->sent)) {
 			if (over)
@@ -368,14 +370,14 @@ static void np_channel_give_back(struct kunit *test)
 
 /**
  * struct np_parting - channels that the reader leaves while they get marks
- * @rx: the reader's channels, each published once
+ * @rx: the channel that the reader is to leave, NULL when it is about to
  * @wait: the reader waits for the next one here, the writer for the reader
  * @left: those that the reader has left
  */
 struct np_parting {
-	struct np_chan *rx[NP_LEAVE_ROUNDS];
+	struct np_chan *rx;
 	wait_queue_head_t wait;
-	int left;
+	atomic_t left;
 };
 
 static int np_parting_reader(void *arg)
@@ -388,15 +390,14 @@ static int np_parting_reader(void *arg)
 
 	prandom_seed_state(&rnd, 5);
 	for (i = 0; i < NP_LEAVE_ROUNDS; i++) {
-		if (!wait_event_timeout(p->wait, smp_load_acquire(&p->rx[i]),
-					NP_TEST_TIMEOUT))
+		if (!wait_event_timeout(p->wait, READ_ONCE(p->rx), NP_TEST_TIMEOUT))
 			return -ETIMEDOUT;
-		rx = p->rx[i];
+		rx = xchg(&p->rx, NULL);
 		ndelay(np_test_random(&rnd, 0, 3000));
 		if (i % 3 == 0)
 			np_test_read(&rx, &byte, 1);
 		np_chan_reader_leave(rx);
-		smp_store_release(&p->left, i + 1);
+		atomic_inc(&p->left);
 		wake_up(&p->wait);
 	}
 	return 0;
@@ -419,7 +420,7 @@ static void np_channel_leave_race(struct kunit *test)
 	reader = np_thread_start(test, np_parting_reader, p, "np-reader");
 	for (i = 0; i < NP_LEAVE_ROUNDS; i++) {
 		c = np_tchan_new(test, 0);
-		smp_store_release(&p->rx[i], c);
+		xchg(&p->rx, c);
 		wake_up(&p->wait);
 		for (k = i % 9; k; k--) {
 			np_test_write(c, &byte, 1, 10);
@@ -432,17 +433,98 @@ static void np_channel_leave_race(struct kunit *test)
 		np_chan_finish(c, NULL);
 		np_chan_writer_leave(c);
 		KUNIT_EXPECT_TRUE(test, wait_event_timeout(p->wait,
-							   smp_load_acquire(&p->left) > i,
+							   atomic_read(&p->left) > i,
 							   NP_TEST_TIMEOUT));
 	}
 	KUNIT_EXPECT_EQ(test, np_thread_join(reader), 0);
 	KUNIT_EXPECT_EQ(test, np_tenv_bytes(test), 0L);
 }
 
+#define NP_UNREAD_ROUNDS	2000
+#define NP_UNREAD_ROUNDS_UP	50	/* one CPU: there is not much to meet */
+
+/**
+ * struct np_unread - a write at the moment that the reader leaves
+ * @rounds: how often
+ * @c: the channels, one for each round
+ * @turn: the rounds that writer and reader have come to, added up
+ * @unread: the reader left bytes behind
+ */
+struct np_unread {
+	int rounds;
+	struct np_chan *c[NP_UNREAD_ROUNDS];
+	atomic_t turn;
+	bool unread[NP_UNREAD_ROUNDS];
+};
+
+/* Both threads come here before each round, and leave at the same time. */
+static int np_unread_meet(struct np_unread *u, int round)
+{
+	unsigned long end = jiffies + NP_TEST_TIMEOUT;
+
+	atomic_inc(&u->turn);
+	while (atomic_read(&u->turn) < 2 * (round + 1)) {
+		if (time_after(jiffies, end))
+			return -ETIMEDOUT;
+		/* The other one may need this CPU. */
+		schedule();
+	}
+	return 0;
+}
+
+static int np_unread_reader(void *arg)
+{
+	struct np_unread *u = arg;
+	int i, err = 0;
+
+	for (i = 0; i < u->rounds && !err; i++) {
+		err = np_unread_meet(u, i);
+		u->unread[i] = np_chan_reader_leave(u->c[i]);
+	}
+	return err;
+}
+
+/* Bytes that nobody reads are noticed, by the reader or else by the writer. */
+static void np_channel_unread_race(struct kunit *test)
+{
+	struct np_thread *reader;
+	struct np_unread *u;
+	int i, err = 0, unnoticed = 0;
+	bool *gone;
+	u8 byte = 1;
+
+	u = kunit_kzalloc(test, sizeof(*u), GFP_KERNEL);
+	gone = kunit_kcalloc(test, NP_UNREAD_ROUNDS, sizeof(*gone), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, u);
+	KUNIT_ASSERT_NOT_NULL(test, gone);
+	u->rounds = num_online_cpus() > 1 ? NP_UNREAD_ROUNDS : NP_UNREAD_ROUNDS_UP;
+	for (i = 0; i < u->rounds; i++) {
+		u->c[i] = np_tchan_new(test, 0);
+		/* So that the write to come is a short one. */
+		np_test_write(u->c[i], &byte, 1, 10);
+		np_chan_drop(&u->c[i], 1);
+	}
+	reader = np_thread_start(test, np_unread_reader, u, "np-reader");
+	for (i = 0; i < u->rounds && !err; i++) {
+		err = np_unread_meet(u, i);
+		np_test_write(u->c[i], &byte, 1, 10);
+		smp_mb();	/* pairs with the one in np_chan_reader_leave() */
+		gone[i] = READ_ONCE(u->c[i]->gone);
+	}
+	KUNIT_EXPECT_EQ(test, err, 0);
+	KUNIT_EXPECT_EQ(test, np_thread_join(reader), 0);
+	for (i = 0; i < u->rounds; i++) {
+		unnoticed += !gone[i] && !u->unread[i];
+		np_chan_writer_leave(u->c[i]);
+	}
+	KUNIT_EXPECT_EQ(test, unnoticed, 0);
+}
+
 static struct kunit_case np_channel_race_cases[] = {
 	KUNIT_CASE_PARAM(np_channel_flow, np_flow_gen_params),
 	KUNIT_CASE(np_channel_give_back),
 	KUNIT_CASE(np_channel_leave_race),
+	KUNIT_CASE(np_channel_unread_race),
 	{}
 };
 

@@ -487,6 +487,7 @@ KUNIT_ARRAY_PARAM(np_leave, np_leave_rows, np_leave_desc);
 static void np_channel_leave(struct kunit *test)
 {
 	const struct np_leave_row *r = test->param_value;
+	bool unread = r->read < r->data;
 	struct np_tstream s;
 
 	np_tstream_open(&s, test, 0xffffff00, NP_TEST_CAP);
@@ -497,7 +498,7 @@ static void np_channel_leave(struct kunit *test)
 	if (r->mark)
 		np_chan_finish(s.tx, NULL);
 	if (r->reader_first)
-		np_chan_reader_leave(s.rx);
+		KUNIT_EXPECT_EQ(test, np_chan_reader_leave(s.rx), unread);
 	else
 		np_chan_writer_leave(s.tx);
 	KUNIT_EXPECT_EQ(test, np_tenv_released(test), 0);
@@ -505,7 +506,7 @@ static void np_channel_leave(struct kunit *test)
 	if (r->reader_first)
 		np_chan_writer_leave(s.tx);
 	else
-		np_chan_reader_leave(s.rx);
+		KUNIT_EXPECT_EQ(test, np_chan_reader_leave(s.rx), unread);
 	KUNIT_EXPECT_EQ(test, np_tenv_released(test), 1);
 	KUNIT_EXPECT_EQ(test, np_tenv_bytes(test), 0L);
 }

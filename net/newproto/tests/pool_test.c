@@ -171,22 +171,29 @@ static void np_pool_busy_stays(struct kunit *test)
 	np_tstream_close(&s);
 }
 
-/* What one look says. */
+/* What one look takes. */
 static void np_pool_look(struct kunit *test)
 {
 	struct np_tenv *env = test->priv;
+	struct np_chunk *list = NULL;
 	struct np_tstream s;
-	size_t bytes = 0;
+	long bytes;
 
 	np_tstream_open(&s, test, 0, NP_TEST_CAP);
+	/* Chunks of all kinds: being written, left behind, spare. */
+	np_tstream_put(&s, 100);
+	np_tstream_put(&s, 70000);
+	np_tstream_get(&s, 70100);
 	np_use(&s, 5000);
-	KUNIT_EXPECT_FALSE(test, np_chan_give_back(s.tx, &bytes));
-	KUNIT_EXPECT_EQ(test, bytes, (size_t)0);
+	KUNIT_EXPECT_FALSE(test, np_chan_give_back(s.tx, &list));
+	KUNIT_EXPECT_NULL(test, list);
 	synchronize_rcu();
-	KUNIT_EXPECT_TRUE(test, np_chan_give_back(s.tx, &bytes));
-	KUNIT_EXPECT_EQ(test, (long)bytes, np_tenv_bytes(test));
+	KUNIT_EXPECT_TRUE(test, np_chan_give_back(s.tx, &list));
+	KUNIT_EXPECT_NOT_NULL(test, list);
 	KUNIT_EXPECT_EQ(test, s.tx->cool, 0);
-	np_pool_account(&env->pool, -(long)bytes);
+	bytes = np_chunk_list_free(list);
+	KUNIT_EXPECT_EQ(test, bytes, np_tenv_bytes(test));
+	np_pool_account(&env->pool, -bytes);
 	np_tstream_close(&s);
 }
 
@@ -293,6 +300,31 @@ static void np_pool_worker(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, delayed_work_pending(work));
 }
 
+/* When memory is short one run marks and takes. */
+static void np_pool_in_a_hurry(struct kunit *test)
+{
+	struct np_tenv *env = test->priv;
+	struct delayed_work *work = &env->pool.work;
+	struct np_tstream s, busy;
+
+	cancel_delayed_work_sync(work);
+	np_tstream_open(&s, test, 0, NP_TEST_CAP);
+	np_tstream_open(&busy, test, 0, NP_TEST_CAP);
+	np_tstream_put(&busy, 10);
+	np_use(&s, 5000);
+	np_pool_hurry(&env->pool);
+	flush_delayed_work(work);
+	KUNIT_EXPECT_EQ(test, np_tenv_bytes(test), (long)NP_TEST_SMALL);
+	/* That was for once. */
+	np_use(&s, 5000);
+	flush_delayed_work(work);
+	KUNIT_EXPECT_GT(test, np_tenv_bytes(test), 5000L);
+	flush_delayed_work(work);
+	KUNIT_EXPECT_EQ(test, np_tenv_bytes(test), (long)NP_TEST_SMALL);
+	np_tstream_close(&busy);
+	np_tstream_close(&s);
+}
+
 static struct kunit_case np_pool_cases[] = {
 	KUNIT_CASE(np_pool_accounts),
 	KUNIT_CASE_PARAM(np_pool_two_passes, np_uses_gen_params),
@@ -306,6 +338,7 @@ static struct kunit_case np_pool_cases[] = {
 	KUNIT_CASE(np_pool_many),
 	KUNIT_CASE(np_pool_channel_goes),
 	KUNIT_CASE(np_pool_worker),
+	KUNIT_CASE(np_pool_in_a_hurry),
 	{}
 };
 
