@@ -60,7 +60,7 @@ static const struct np_opt np_opt_table[] = {
 	WORKS(IP, IP_BIND_ADDRESS_NO_PORT, BIND_NO_PORT, NP_OPT_BOOL),
 
 	HINT(IPV6, IPV6_UNICAST_HOPS, UNICAST_HOPS, NP_OPT_MINUS1, 0, 255, 64),
-	HINT(IPV6, IPV6_TCLASS, TCLASS, NP_OPT_MINUS1, 0, 255, 0),
+	HINT(IPV6, IPV6_TCLASS, TCLASS, NP_OPT_MINUS1 | NP_OPT_TOS, 0, 255, 0),
 	HINT(IPV6, IPV6_MTU_DISCOVER, MTU_DISCOVER6, 0, IPV6_PMTUDISC_DONT,
 	     IPV6_PMTUDISC_OMIT, IPV6_PMTUDISC_WANT),
 	BOOL(IPV6, IPV6_RECVERR, RECVERR6, 0),
@@ -107,10 +107,6 @@ int np_opt_check(const struct np_opt *o, int *val)
 		*val = !!*val;
 		return 0;
 	}
-	if (o->flags & NP_OPT_TOS) {
-		*val &= 0xff & ~INET_ECN_MASK;
-		return 0;
-	}
 	if (o->flags & NP_OPT_MINUS1 && *val == -1) {
 		*val = o->def;
 		return 0;
@@ -119,7 +115,11 @@ int np_opt_check(const struct np_opt *o, int *val)
 		*val = o->def;
 		return 0;
 	}
-	return *val < o->min || *val > o->max ? -EINVAL : 0;
+	if (*val < o->min || *val > o->max)
+		return -EINVAL;
+	if (o->flags & NP_OPT_TOS)
+		*val &= 0xff & ~INET_ECN_MASK;
+	return 0;
 }
 EXPORT_SYMBOL_NP_KUNIT(np_opt_check);
 
