@@ -439,7 +439,7 @@ static int np_connect_pair_claim(struct sock *sk, struct np_addr *local,
 	c->local = local->ip;
 	c->peer = peer->ip;
 	c->peer_port = peer->port;
-	c->connected = peer->port;
+	c->connected = !!peer->port;
 	np_bind_range(sk, &range);
 	err = np_claim_connect(&np_net(sock_net(sk))->stream_ports, c, &range);
 	local->port = htons(np_claim_number(c));

@@ -323,7 +323,7 @@ static void np_port_set_peer(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, c[0]->connected);
 	KUNIT_EXPECT_TRUE(test, ipv6_addr_equal(&c[0]->local, &local.ip));
 	KUNIT_EXPECT_TRUE(test, ipv6_addr_equal(&c[0]->peer, &peer.ip));
-	KUNIT_EXPECT_EQ(test, c[0]->peer_port, htons(80));
+	KUNIT_EXPECT_EQ(test, ntohs(c[0]->peer_port), 80);
 
 	KUNIT_EXPECT_EQ(test, np_claim_set_peer(c[1], &local, &peer), -EADDRNOTAVAIL);
 	KUNIT_EXPECT_FALSE(test, c[1]->connected);
