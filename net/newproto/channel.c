@@ -30,11 +30,14 @@ static bool np_chunk_is_left(const struct np_chunk *k, u32 tail)
 
 static void np_chunk_free(struct np_chunk *k)
 {
-	if (k->cap == NP_CHUNK_SMALL) {
+	if (k->data == k->small) {
 		kmem_cache_free(np_chunk_slab, k);
 		return;
 	}
-	free_pages((unsigned long)k->data, get_order(k->cap));
+	if (k->lent)
+		put_page(virt_to_page(k->data));
+	else
+		free_pages((unsigned long)k->data, get_order(k->cap));
 	kfree(k);
 }
 
@@ -46,6 +49,7 @@ static struct np_chunk *np_chunk_alloc_small(void)
 		return NULL;
 	k->data = k->small;
 	k->cap = NP_CHUNK_SMALL;
+	k->lent = 0;
 	return k;
 }
 
@@ -71,6 +75,7 @@ static struct np_chunk *np_chunk_alloc_pages(unsigned int order)
 		return NULL;
 	}
 	k->cap = PAGE_SIZE << order;
+	k->lent = 0;
 	return k;
 }
 
@@ -90,7 +95,7 @@ static u32 np_chunk_size(const struct np_chunk *last, bool empty, u32 want,
 {
 	u32 size = want;
 
-	if (last && !empty)
+	if (last && !empty && !last->lent)
 		size = max(size, last->cap + 1);
 	if (size > NP_CHUNK_PAGE && cap < 4 * NP_CHUNK_LARGE)
 		size = NP_CHUNK_PAGE;
@@ -130,7 +135,7 @@ size_t np_chunk_list_free(struct np_chunk *k)
 
 	for (; k; k = next) {
 		next = k->next;
-		bytes += k->cap;
+		bytes += k->lent ? 0 : k->cap;
 		np_chunk_free(k);
 	}
 	return bytes;
@@ -273,8 +278,12 @@ static void np_chan_collect(struct np_chan *c, u32 tail)
 
 	while (k != c->w && np_chunk_is_left(k, tail)) {
 		c->old = k->next;
-		k->next = c->spare;
-		c->spare = k;
+		if (k->lent) {
+			np_chunk_free(k);
+		} else {
+			k->next = c->spare;
+			c->spare = k;
+		}
 		k = c->old;
 	}
 }
@@ -338,6 +347,8 @@ static struct np_chunk *np_chan_chunk(struct np_chan *c, u32 head, u32 want,
 
 	if (k)
 		np_chan_collect(c, tail);
+	if (k && k->lent)
+		empty = false;	/* there is nothing to start over in */
 	if (k && empty && k->cap >= size) {
 		k->start = head;
 		WRITE_ONCE(k->len, k->cap);
@@ -404,6 +415,52 @@ ssize_t np_chan_write(struct np_chan *c, struct iov_iter *from, u32 cap)
 	return done ?: err;
 }
 EXPORT_SYMBOL_NP_KUNIT(np_chan_write);
+
+/**
+ * np_chan_write_page - append bytes without copying them
+ * @c: a channel without end mark
+ * @page: where the bytes are; it has an address, and its bytes go to the
+ *	reader as they are when it reads
+ * @offset: of the first byte in the page
+ * @len: how many; they end in the page
+ * @cap: the capacity in bytes
+ *
+ * Context: the writer; may sleep.
+ *
+ * Return: the bytes written, 0 if the channel is full, -ENOMEM.
+ */
+ssize_t np_chan_write_page(struct np_chan *c, struct page *page, size_t offset,
+			   size_t len, u32 cap)
+{
+	u32 head = c->head, tail, n;
+	struct np_chunk *k;
+	ssize_t done = 0;
+
+	np_chan_begin(c);
+	n = min_t(size_t, np_chan_room(c, cap), len);
+	if (n) {
+		k = kmalloc(sizeof(*k), GFP_KERNEL_ACCOUNT);
+		if (k) {
+			get_page(page);
+			k->data = (char *)page_address(page) + offset;
+			k->cap = n;
+			k->lent = 1;
+			/* Pairs with np_chan_take(). */
+			tail = smp_load_acquire(&c->tail);
+			if (c->w)
+				np_chan_collect(c, tail);
+			np_chan_append(c, k, head);
+			/* Pairs with the acquire of the reader. */
+			smp_store_release(&c->head, head + n);
+			done = n;
+		} else {
+			done = -ENOMEM;
+		}
+	}
+	np_chan_done(c);
+	return done;
+}
+EXPORT_SYMBOL_NP_KUNIT(np_chan_write_page);
 
 /* Go on with the successor of each channel that has been read to its mark. */
 static struct np_chan *np_chan_settle(struct np_chan **rx)

@@ -35,6 +35,8 @@ struct np_pool;
  * @start: position in the stream of @data[0]
  * @len: how many bytes belong to the stream before it goes on in @next
  * @cap: how many bytes @data has room for
+ * @lent: @data is in a page that others use, too: it is never written to, and
+ *	a reference to it is held
  * @small: the data of a small chunk
  *
  * All fields are the writer's. It changes @start and @len only of the last
@@ -48,6 +50,7 @@ struct np_chunk {
 	u32 start;
 	u32 len;
 	u32 cap;
+	u32 lent;
 	char small[];
 };
 
@@ -144,6 +147,8 @@ void np_chan_writer_leave(struct np_chan *c);
 bool np_chan_reader_leave(struct np_chan *c);
 
 ssize_t np_chan_write(struct np_chan *c, struct iov_iter *from, u32 cap);
+ssize_t np_chan_write_page(struct np_chan *c, struct page *page, size_t offset,
+			   size_t len, u32 cap);
 ssize_t np_chan_read(struct np_chan **rx, struct iov_iter *to, size_t len);
 ssize_t np_chan_peek(struct np_chan *c, struct iov_iter *to, size_t len);
 size_t np_chan_drop(struct np_chan **rx, size_t len);

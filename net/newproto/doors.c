@@ -152,6 +152,9 @@ const struct proto_ops np_stream_ops = {
 	.sendmsg = np_stream_sendmsg,
 	.recvmsg = np_stream_recvmsg,
 	.mmap = sock_no_mmap,
+#ifdef NP_HAVE_SENDPAGE
+	.sendpage = np_stream_sendpage,
+#endif
 	.splice_read = np_door_splice_read,
 	.set_rcvlowat = np_stream_set_rcvlowat,
 };

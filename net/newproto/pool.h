@@ -8,6 +8,7 @@
 
 #include <linux/atomic.h>
 #include <linux/list.h>
+#include <linux/minmax.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
@@ -67,7 +68,7 @@ static inline unsigned long np_pool_bytes(const struct np_pool *pool)
 {
 	long bytes = atomic_long_read(&pool->bytes);
 
-	return bytes > 0 ? bytes : 0;
+	return max(bytes, 0L);
 }
 
 #endif /* _NP_POOL_H */

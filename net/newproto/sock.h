@@ -133,6 +133,8 @@ int np_accept(struct sock *lsk, struct socket *newsock, int flags, int kern);
 
 /* stream.c */
 int np_stream_sendmsg(struct socket *sock, struct msghdr *msg, size_t len);
+ssize_t np_stream_sendpage(struct socket *sock, struct page *page, int offset,
+			   size_t size, int flags);
 int np_stream_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
 		      int flags);
 __poll_t np_stream_poll(struct file *file, struct socket *sock,

@@ -186,39 +186,46 @@ static int np_stream_send_cmsg(struct sock *sk, struct msghdr *msg)
 }
 
 /**
- * np_stream_sendmsg - send(2) and its kin
- * @sock: the socket
- * @msg: what to send
- * @len: how many bytes
- *
- * Context: may sleep. Takes tx_lock.
- *
- * Return: the bytes sent, or what send(2) and tcp(7) say.
+ * struct np_source - where the bytes of a send come from
+ * @iter: a program's or the kernel's memory, to be copied; or NULL
+ * @page: a page, to be passed on
+ * @offset: in @page
  */
-int np_stream_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
+struct np_source {
+	struct iov_iter *iter;
+	struct page *page;
+	size_t offset;
+};
+
+static ssize_t np_stream_put(struct sock *sk, struct np_source *src, size_t len)
 {
-	struct sock *sk = sock->sk;
+	struct np_chan *tx = np_sk(sk)->tx;
+	u32 cap = np_stream_tx_cap(sk, tx);
+	ssize_t n;
+
+	if (likely(src->iter))
+		return np_chan_write(tx, src->iter, cap);
+	n = np_chan_write_page(tx, src->page, src->offset, len, cap);
+	if (n > 0)
+		src->offset += n;
+	return n;
+}
+
+/* The loop of send(). */
+static int np_stream_tx(struct sock *sk, struct np_source *src, size_t len,
+			unsigned int flags)
+{
 	struct np_sock *nsk = np_sk(sk);
-	unsigned int flags = msg->msg_flags;
+	long timeo = sock_sndtimeo(sk, flags & MSG_DONTWAIT);
 	ssize_t sent = 0, n;
-	long timeo;
 	int err;
 
-	if (unlikely(flags & NP_STREAM_MSG_BAD))
-		return -EOPNOTSUPP;
-	if (unlikely(msg->msg_controllen)) {
-		err = np_stream_send_cmsg(sk, msg);
-		if (err)
-			return err;
-	}
-	timeo = sock_sndtimeo(sk, flags & MSG_DONTWAIT);
 	mutex_lock(&nsk->tx_lock);
 	for (;;) {
 		err = np_stream_tx_check(sk, &timeo);
 		if (unlikely(err))
 			break;
-		n = np_chan_write(nsk->tx, &msg->msg_iter,
-				  np_stream_tx_cap(sk, nsk->tx));
+		n = np_stream_put(sk, src, len - sent);
 		if (n < 0) {
 			err = n;
 			break;
@@ -240,6 +247,59 @@ int np_stream_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
 		return sent;
 	return err ? sk_stream_error(sk, flags, err) : 0;
 }
+
+/**
+ * np_stream_sendmsg - send(2) and its kin
+ * @sock: the socket
+ * @msg: what to send
+ * @len: how many bytes
+ *
+ * Context: may sleep. Takes tx_lock.
+ *
+ * Return: the bytes sent, or what send(2) and tcp(7) say.
+ */
+int np_stream_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
+{
+	struct sock *sk = sock->sk;
+	struct np_source src = { .iter = &msg->msg_iter };
+	int err;
+
+	if (unlikely(msg->msg_flags & NP_STREAM_MSG_BAD))
+		return -EOPNOTSUPP;
+	if (unlikely(msg->msg_controllen)) {
+		err = np_stream_send_cmsg(sk, msg);
+		if (err)
+			return err;
+	}
+	return np_stream_tx(sk, &src, len, msg->msg_flags);
+}
+
+#ifdef NP_HAVE_SENDPAGE
+/**
+ * np_stream_sendpage - sendfile(2), and splice(2) to a socket
+ * @sock: the socket
+ * @page: where the bytes are
+ * @offset: of the first byte in the page
+ * @size: how many
+ * @flags: MSG_*
+ *
+ * As with TCP the bytes are not copied before they are received.
+ *
+ * Context: may sleep. Takes tx_lock.
+ *
+ * Return: as np_stream_sendmsg().
+ */
+ssize_t np_stream_sendpage(struct socket *sock, struct page *page, int offset,
+			   size_t size, int flags)
+{
+	struct np_source src = { .page = page, .offset = offset };
+
+	/* Pages that no reference keeps, or that have no address, are copied. */
+	if (!sendpage_ok(page) || PageHighMem(page))
+		return sock_no_sendpage(sock, page, offset, size, flags);
+	return np_stream_tx(sock->sk, &src, size, flags);
+}
+#endif
 
 /* What ends a recv() that has found no byte: -EINPROGRESS if nothing does.
  * In TCP's order: the end of the stream, an error, shutdown, the state.

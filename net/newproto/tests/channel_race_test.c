@@ -42,12 +42,12 @@ static const struct np_flow_row {
 	u32 piece;
 } np_flow_rows[] = {
 	{ "bytes", 1000, 1, 1, 3, 0xffffff00, 0 },
-	{ "small messages", 1 << 20, 100, 100, 4096, 0xfffff000, 0 },
-	{ "small writes, large reads", 1 << 20, 64, 100000, 65536, 0xfffff000, 0 },
-	{ "large writes, small reads", 1 << 20, 100000, 200, 200000, 0xffff8000, 0 },
-	{ "pages", 8 << 20, 8192, 8192, 16384, 0xfff00000, 0 },
-	{ "large", 32 << 20, 150000, 150000, 1 << 20, 0xff800000, 0 },
-	{ "all sizes", 16 << 20, 40000, 60000, 150000, 0x7fc00000, 0 },
+	{ "small messages", 1 << 19, 100, 100, 4096, 0xfffff000, 0 },
+	{ "small writes, large reads", 1 << 19, 64, 100000, 65536, 0xfffff000, 0 },
+	{ "large writes, small reads", 1 << 19, 100000, 200, 200000, 0xffff8000, 0 },
+	{ "pages", 4 << 20, 8192, 8192, 16384, 0xfff00000, 0 },
+	{ "large", 16 << 20, 150000, 150000, 1 << 20, 0xff800000, 0 },
+	{ "all sizes", 8 << 20, 40000, 60000, 150000, 0x7fc00000, 0 },
 	{ "successors", 4 << 20, 3000, 3000, 100000, 0xfffffff0, 20000 },
 	{ "short successors", 1 << 18, 200, 5000, 10000, 0xfffffff0, 100 },
 };

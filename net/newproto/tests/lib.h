@@ -142,4 +142,17 @@ struct np_claim *np_tclaim_new(struct kunit *test, enum np_form f);
 struct np_claim *np_tclaim_connected(struct kunit *test, enum np_form local,
 				     enum np_form peer, u16 peer_port);
 
+/* For claims that a failed test may have left without a port, or listener. */
+static inline void np_tclaim_drop(struct np_ports *t, struct np_claim *c)
+{
+	if (c->port)
+		np_claim_drop(t, c);
+}
+
+static inline void np_tclaim_unlisten(struct np_claim *c, struct np_listener *l)
+{
+	if (c->listening)
+		np_claim_unlisten(c, l);
+}
+
 #endif /* _NP_TESTS_LIB_H */

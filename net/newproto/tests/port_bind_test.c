@@ -120,14 +120,15 @@ static void np_port_bind_table(struct kunit *test)
 	if (r->err) {
 		KUNIT_EXPECT_NULL(test, b->port);
 		KUNIT_EXPECT_EQ(test, np_claim_number(b), 0);
+		np_tclaim_drop(t, b);
 		/* The next port is another matter. */
 		KUNIT_EXPECT_EQ(test, np_claim_bind(t, b, NP_PORT + 1), 0);
 	}
 	KUNIT_EXPECT_EQ(test, np_claim_number(b), r->err ? NP_PORT + 1 : NP_PORT);
-	np_claim_drop(t, b);
+	np_tclaim_drop(t, b);
 	if (r->listening)
-		np_claim_unlisten(a, &l);
-	np_claim_drop(t, a);
+		np_tclaim_unlisten(a, &l);
+	np_tclaim_drop(t, a);
 	synchronize_rcu();
 }
 
@@ -189,8 +190,7 @@ static int np_port_bind_against(struct kunit *test, const struct np_who *first,
 		b->ifindex = w.ifindex;
 		want = !np_inet_conflict(&w, first, listening);
 		got = !np_claim_bind(t, b, NP_PORT);
-		if (got)
-			np_claim_drop(t, b);
+		np_tclaim_drop(t, b);
 		if (got == want || wrong++)
 			continue;
 		KUNIT_FAIL(test, "first: %s reuse %d reuseport %d device %d listening %d\n",
@@ -236,8 +236,8 @@ static void np_port_bind_matrix(struct kunit *test)
 			KUNIT_EXPECT_EQ(test, np_claim_listen(a, &l), 0);
 		wrong += np_port_bind_against(test, &w, i & 8, b);
 		if (i & 8)
-			np_claim_unlisten(a, &l);
-		np_claim_drop(t, a);
+			np_tclaim_unlisten(a, &l);
+		np_tclaim_drop(t, a);
 		synchronize_rcu();
 	}
 	KUNIT_EXPECT_EQ(test, wrong, 0);
@@ -274,13 +274,12 @@ static void np_port_bind_several(struct kunit *test)
 		b = np_who_claim(test, &then[i].who);
 		KUNIT_EXPECT_EQ_MSG(test, np_claim_bind(t, b, NP_PORT), then[i].err,
 				    "row %d", i);
-		if (b->port)
-			np_claim_drop(t, b);
+		np_tclaim_drop(t, b);
 	}
 	/* From the middle outwards; the port stays until the last. */
 	for (i = 0; i < ARRAY_SIZE(who); i++) {
 		KUNIT_EXPECT_EQ(test, atomic_read(&t->table.nelems), 1);
-		np_claim_drop(t, c[(i * 5 + 2) % ARRAY_SIZE(who)]);
+		np_tclaim_drop(t, c[(i * 5 + 2) % ARRAY_SIZE(who)]);
 	}
 	KUNIT_EXPECT_EQ(test, atomic_read(&t->table.nelems), 0);
 }
@@ -295,8 +294,8 @@ static void np_port_bind_again(struct kunit *test)
 
 	for (i = 0; i < 200; i++) {
 		KUNIT_EXPECT_EQ(test, np_claim_bind(t, a, NP_PORT), 0);
-		KUNIT_EXPECT_EQ(test, np_claim_bind(t, b, NP_PORT), -EADDRINUSE);
-		np_claim_drop(t, a);
+		KUNIT_ASSERT_EQ(test, np_claim_bind(t, b, NP_PORT), -EADDRINUSE);
+		np_tclaim_drop(t, a);
 		KUNIT_EXPECT_EQ(test, np_claim_number(a), 0);
 		swap(a, b);
 	}
@@ -320,7 +319,7 @@ static void np_port_bind_many(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, atomic_read(&t->table.nelems), n);
 	for (i = 0; i < n; i++)
-		np_claim_drop(t, &c[i]);
+		np_tclaim_drop(t, &c[i]);
 }
 
 static struct kunit_case np_port_bind_cases[] = {

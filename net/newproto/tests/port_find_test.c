@@ -63,13 +63,13 @@ static void np_port_any_in_range(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, extra->port);
 	for (i = 0; i < n; i++) {
 		number = np_claim_number(&c[i]);
-		np_claim_drop(t, &c[i]);
+		np_tclaim_drop(t, &c[i]);
 		t->cursor = r->cursor - i;
 		KUNIT_EXPECT_EQ(test, np_claim_bind_any(t, &c[i], &range), 0);
 		KUNIT_EXPECT_EQ(test, (int)np_claim_number(&c[i]), number);
 	}
 	for (i = 0; i < n; i++)
-		np_claim_drop(t, &c[i]);
+		np_tclaim_drop(t, &c[i]);
 }
 
 static void np_port_reserved(struct kunit *test)
@@ -95,7 +95,7 @@ static void np_port_reserved(struct kunit *test)
 	/* By its number a reserved port can be had. */
 	KUNIT_EXPECT_EQ(test, np_claim_bind(t, c[10], 50000), 0);
 	for (i = 0; i < ARRAY_SIZE(c); i++)
-		np_claim_drop(t, c[i]);
+		np_tclaim_drop(t, c[i]);
 
 	bitmap_set(reserved, 50000, 20);
 	KUNIT_EXPECT_EQ(test, np_claim_bind_any(t, c[0], &range), -EADDRINUSE);
@@ -124,14 +124,12 @@ static void np_port_any_is_own(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, np_claim_bind_any(t, a, &one), 0);
 		KUNIT_EXPECT_EQ_MSG(test, np_claim_bind_any(t, b, &one), -EADDRINUSE,
 				    "reuse %d, reuseport %d", a->reuse, a->reuseport);
-		if (b->port)
-			np_claim_drop(t, b);
+		np_tclaim_drop(t, b);
 		KUNIT_EXPECT_EQ(test, np_claim_listen(a, &l), 0);
 		KUNIT_EXPECT_EQ(test, np_claim_bind_any(t, b, &one), -EADDRINUSE);
-		if (b->port)
-			np_claim_drop(t, b);
-		np_claim_unlisten(a, &l);
-		np_claim_drop(t, a);
+		np_tclaim_drop(t, b);
+		np_tclaim_unlisten(a, &l);
+		np_tclaim_drop(t, a);
 		synchronize_rcu();
 	}
 }
@@ -170,9 +168,8 @@ static void np_port_any_other_address(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, np_claim_bind_any(t, a, &one), 0);
 		KUNIT_EXPECT_EQ_MSG(test, np_claim_bind_any(t, b, &one), rows[i].err,
 				    "row %d", i);
-		if (b->port)
-			np_claim_drop(t, b);
-		np_claim_drop(t, a);
+		np_tclaim_drop(t, b);
+		np_tclaim_drop(t, a);
 	}
 }
 
@@ -212,13 +209,12 @@ static void np_port_connect_unique(struct kunit *test)
 	}
 	KUNIT_EXPECT_EQ(test, atomic_read(&t->table.nelems), 1);
 	/* When the first is gone, the second can have its place. */
-	np_claim_drop(t, c[0]);
+	np_tclaim_drop(t, c[0]);
 	c[0]->connected = true;
 	KUNIT_EXPECT_EQ(test, np_claim_connect(t, c[1], &one), 0);
 	KUNIT_EXPECT_EQ(test, np_claim_connect(t, c[0], &one), -EADDRNOTAVAIL);
 	for (i = 0; i < ARRAY_SIZE(rows); i++)
-		if (c[i]->port)
-			np_claim_drop(t, c[i]);
+		np_tclaim_drop(t, c[i]);
 }
 
 /* The same two ends over two devices are two connections. */
@@ -245,9 +241,8 @@ static void np_port_connect_devices(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, np_claim_connect(t, a, &one), 0);
 		KUNIT_EXPECT_EQ_MSG(test, np_claim_connect(t, b, &one), rows[i].err,
 				    "row %d", i);
-		if (b->port)
-			np_claim_drop(t, b);
-		np_claim_drop(t, a);
+		np_tclaim_drop(t, b);
+		np_tclaim_drop(t, a);
 	}
 }
 
@@ -270,7 +265,7 @@ static void np_port_connect_exhausted(struct kunit *test)
 	c[40]->peer_port = htons(81);
 	KUNIT_EXPECT_EQ(test, np_claim_connect(t, c[40], &range), 0);
 	for (i = 0; i < ARRAY_SIZE(c); i++)
-		np_claim_drop(t, c[i]);
+		np_tclaim_drop(t, c[i]);
 }
 
 /* A port that somebody bound to is not chosen for connections, even if the
@@ -282,6 +277,8 @@ static void np_port_connect_and_bind(struct kunit *test)
 	struct np_claim *bound = np_tclaim_new(test, NP_FORM_V4_B);
 	struct np_claim *conn = np_tclaim_connected(test, NP_FORM_V4_A,
 						    NP_FORM_V4_A, 80);
+	struct np_claim *second = np_tclaim_connected(test, NP_FORM_V4_A,
+						      NP_FORM_V4_A, 81);
 	struct np_claim *any = np_tclaim_new(test, NP_FORM_V4_A);
 	struct np_range range = np_range(45000, 45001);
 	struct np_ports *t = test->priv;
@@ -291,17 +288,22 @@ static void np_port_connect_and_bind(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, np_claim_connect(t, conn, &range), 0);
 	KUNIT_EXPECT_EQ(test, np_claim_number(conn), 45001);
 	range.hi = 45000;
-	np_claim_drop(t, conn);
+	np_tclaim_drop(t, conn);
 	conn->connected = true;
 	KUNIT_EXPECT_EQ(test, np_claim_connect(t, conn, &range), -EADDRNOTAVAIL);
-	np_claim_drop(t, bound);
+	np_tclaim_drop(t, bound);
 	KUNIT_EXPECT_EQ(test, np_claim_connect(t, conn, &range), 0);
 	KUNIT_EXPECT_EQ(test, np_claim_bind_any(t, any, &range), -EADDRINUSE);
 	KUNIT_EXPECT_EQ(test, np_claim_bind(t, any, 45000), -EADDRINUSE);
 	any->local = np_form_ip(NP_FORM_V4_B);
 	KUNIT_EXPECT_EQ(test, np_claim_bind_any(t, any, &range), 0);
-	np_claim_drop(t, any);
-	np_claim_drop(t, conn);
+	/* A bind that comes and goes while others are on the port. */
+	KUNIT_EXPECT_EQ(test, np_claim_connect(t, second, &range), -EADDRNOTAVAIL);
+	np_tclaim_drop(t, any);
+	KUNIT_EXPECT_EQ(test, np_claim_connect(t, second, &range), 0);
+	np_tclaim_drop(t, second);
+	np_tclaim_drop(t, any);
+	np_tclaim_drop(t, conn);
 }
 
 /* Bound sockets that share a port connect. */
@@ -345,7 +347,7 @@ static void np_port_set_peer(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, np_claim_set_peer(c[2], &local, &peer), 0);
 	KUNIT_EXPECT_EQ(test, np_claim_set_peer(c[0], &local, &peer), -EADDRNOTAVAIL);
 	for (i = 0; i < ARRAY_SIZE(c); i++)
-		np_claim_drop(t, c[i]);
+		np_tclaim_drop(t, c[i]);
 }
 
 /* Connections that were accepted: they hold the port without their listener,
@@ -370,24 +372,23 @@ static void np_port_join(struct kunit *test)
 		np_claim_join(child[i], listener);
 		KUNIT_EXPECT_EQ(test, np_claim_number(child[i]), 45000);
 	}
-	np_claim_drop(t, listener);
+	np_tclaim_drop(t, listener);
 	KUNIT_EXPECT_EQ(test, atomic_read(&t->table.nelems), 1);
 	/* A server that starts anew must say SO_REUSEADDR. */
 	KUNIT_EXPECT_EQ(test, np_claim_bind(t, again, 45000), -EADDRINUSE);
 	again->reuse = true;
 	KUNIT_EXPECT_EQ(test, np_claim_bind(t, again, 45000), 0);
-	np_claim_drop(t, again);
+	np_tclaim_drop(t, again);
 	/* And no client was given its port meanwhile. */
 	KUNIT_EXPECT_EQ(test, np_claim_connect(t, conn, &one), -EADDRNOTAVAIL);
-	if (conn->port)
-		np_claim_drop(t, conn);
+	np_tclaim_drop(t, conn);
 	for (i = 0; i < ARRAY_SIZE(child); i++) {
 		KUNIT_EXPECT_EQ(test, atomic_read(&t->table.nelems), 1);
-		np_claim_drop(t, child[i]);
+		np_tclaim_drop(t, child[i]);
 	}
 	conn->connected = true;
 	KUNIT_EXPECT_EQ(test, np_claim_connect(t, conn, &one), 0);
-	np_claim_drop(t, conn);
+	np_tclaim_drop(t, conn);
 }
 
 /* The pair of ends of an accepted connection is taken too. */
@@ -409,9 +410,9 @@ static void np_port_join_unique(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, np_claim_set_peer(client, &local, &peer), -EADDRNOTAVAIL);
 	peer.port = htons(7001);
 	KUNIT_EXPECT_EQ(test, np_claim_set_peer(client, &local, &peer), 0);
-	np_claim_drop(t, listener);
-	np_claim_drop(t, client);
-	np_claim_drop(t, child);
+	np_tclaim_drop(t, listener);
+	np_tclaim_drop(t, client);
+	np_tclaim_drop(t, child);
 }
 
 static struct kunit_case np_port_find_cases[] = {

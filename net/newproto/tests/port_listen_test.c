@@ -61,16 +61,16 @@ static void np_port_listen(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, la.v6only, (bool)a->v6only);
 		KUNIT_EXPECT_EQ(test, np_claim_listen(b, &lb), r->err);
 		KUNIT_EXPECT_EQ(test, (bool)b->listening, !r->err);
-		np_claim_unlisten(a, &la);
+		np_tclaim_unlisten(a, &la);
 		KUNIT_EXPECT_FALSE(test, a->listening);
 		if (!r->err)
-			np_claim_unlisten(b, &lb);
+			np_tclaim_unlisten(b, &lb);
 		synchronize_rcu();
 		/* Next time the other way round. */
 		swap(a, b);
 	}
-	np_claim_drop(t, a);
-	np_claim_drop(t, b);
+	np_tclaim_drop(t, a);
+	np_tclaim_drop(t, b);
 }
 
 /* Listeners, a destination, and which of them gets the connection. */
@@ -175,10 +175,10 @@ static void np_port_lookup_table(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, got ? (int)(got - l) : -1, r->best);
 		KUNIT_EXPECT_NULL(test, np_lookup(t, r->dst, NP_PORT + 1, r->ifindex));
 		for (i = 0; i < r->n; i++) {
-			np_claim_unlisten(c[i], &l[i]);
+			np_tclaim_unlisten(c[i], &l[i]);
 			KUNIT_EXPECT_PTR_NE(test, np_lookup(t, r->dst, NP_PORT,
 							    r->ifindex), &l[i]);
-			np_claim_drop(t, c[i]);
+			np_tclaim_drop(t, c[i]);
 		}
 		synchronize_rcu();
 	}
@@ -203,12 +203,12 @@ static void np_port_lookup_not_listening(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, np_lookup(t, NP_FORM_V4_A, NP_PORT, 1), &l);
 	np_claim_join(child, listening);
 	KUNIT_EXPECT_PTR_EQ(test, np_lookup(t, NP_FORM_V4_A, NP_PORT, 1), &l);
-	np_claim_unlisten(listening, &l);
+	np_tclaim_unlisten(listening, &l);
 	KUNIT_EXPECT_NULL(test, np_lookup(t, NP_FORM_V4_A, NP_PORT, 1));
-	np_claim_drop(t, listening);
-	np_claim_drop(t, bound);
+	np_tclaim_drop(t, listening);
+	np_tclaim_drop(t, bound);
 	KUNIT_EXPECT_NULL(test, np_lookup(t, NP_FORM_V4_A, NP_PORT, 1));
-	np_claim_drop(t, child);
+	np_tclaim_drop(t, child);
 	synchronize_rcu();
 }
 
@@ -229,8 +229,8 @@ static void np_port_lookup_number(struct kunit *test)
 		KUNIT_EXPECT_PTR_EQ(test, np_lookup(t, NP_FORM_V4_A, ports[i], 0), &l[i]);
 	}
 	for (i = 0; i < ARRAY_SIZE(ports); i++) {
-		np_claim_unlisten(c[i], &l[i]);
-		np_claim_drop(t, c[i]);
+		np_tclaim_unlisten(c[i], &l[i]);
+		np_tclaim_drop(t, c[i]);
 	}
 	synchronize_rcu();
 }
@@ -267,8 +267,8 @@ static void np_port_lookup_shared(struct kunit *test)
 		} else {
 			KUNIT_EXPECT_EQ(test, count[i], 0);
 		}
-		np_claim_unlisten(c[i], &l[i]);
-		np_claim_drop(t, c[i]);
+		np_tclaim_unlisten(c[i], &l[i]);
+		np_tclaim_drop(t, c[i]);
 	}
 	synchronize_rcu();
 }
