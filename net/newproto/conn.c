@@ -8,6 +8,7 @@
 
 #include "conn.h"
 #include "state.h"
+#include "trace.h"
 
 static struct kmem_cache *np_conn_slab;
 
@@ -74,8 +75,24 @@ void np_conn_put(struct np_conn *conn)
 	call_rcu(&conn->rcu, np_conn_free_rcu);
 }
 
+/* Who looks on is told of what a listener's close does to its clients; all else
+ * the one who does it says.
+ */
+static void np_conn_trace(struct np_conn *conn, struct sock *sk, u8 event)
+{
+	struct np_addr dst = {
+		.ip = conn->end[NP_SERVER].ip,
+		.port = conn->end[NP_SERVER].port,
+	};
+
+	if (event == NP_EV_REFUSED)
+		trace_newproto_refuse(sk, &dst, NP_REASON_LISTENER_CLOSED);
+	else if (event == NP_EV_DROPPED)
+		trace_newproto_close(sk, NP_REASON_LISTENER_CLOSED);
+}
+
 /* Something happened to an end that has a socket. */
-static void np_conn_apply(struct sock *sk, u8 event)
+static void np_conn_apply(struct np_conn *conn, struct sock *sk, u8 event)
 {
 	int state = sk->sk_state, err;
 
@@ -90,6 +107,7 @@ static void np_conn_apply(struct sock *sk, u8 event)
 			      state == TCP_ESTABLISHED ? POLL_IN : POLL_HUP);
 		return;
 	}
+	np_conn_trace(conn, sk, event);
 	if (event == NP_EV_REFUSED)
 		err = ECONNREFUSED;
 	else if (event == NP_EV_TIMEOUT)
@@ -119,7 +137,7 @@ void np_conn_event(struct np_conn *conn, int end, u8 event)
 	spin_lock(&conn->lock);
 	conn->end[end].events |= event;
 	if (conn->end[end].sk)
-		np_conn_apply(conn->end[end].sk, event);
+		np_conn_apply(conn, conn->end[end].sk, event);
 	spin_unlock(&conn->lock);
 }
 
@@ -139,9 +157,9 @@ void np_conn_attach(struct np_conn *conn, int end, struct sock *sk)
 	rcu_assign_pointer(conn->end[end].wq, rcu_access_pointer(sk->sk_wq));
 	events = conn->end[end].events;
 	if (events & NP_EV_FIN)
-		np_conn_apply(sk, NP_EV_FIN);
+		np_conn_apply(conn, sk, NP_EV_FIN);
 	if (events & NP_EV_RESET)
-		np_conn_apply(sk, NP_EV_RESET);
+		np_conn_apply(conn, sk, NP_EV_RESET);
 	spin_unlock(&conn->lock);
 }
 

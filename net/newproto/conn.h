@@ -26,6 +26,7 @@
 #define NP_EV_RESET	BIT(1)	/* the connection is gone */
 #define NP_EV_REFUSED	BIT(2)	/* it never came about: nobody listens any more */
 #define NP_EV_TIMEOUT	BIT(3)	/* it never came about: nobody accepted in time */
+#define NP_EV_DROPPED	BIT(4)	/* reset: the listener closed before accept() */
 
 /* Where a connection stands with its group. */
 enum np_conn_stage {

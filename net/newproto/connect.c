@@ -168,19 +168,22 @@ static struct np_group *np_connect_find(struct sock *sk, const struct np_addr *d
 {
 	struct net *net = sock_net(sk);
 	int ifindex = net->loopback_dev->ifindex;
-	struct np_listener *l;
 	struct np_group *g = NULL;
+	struct np_listener *l;
 
 	if (ipv6_addr_type(&dst->ip) & IPV6_ADDR_LINKLOCAL)
 		ifindex = sk->sk_bound_dev_if;
-	rcu_read_lock();
-	l = np_port_lookup(&np_net(net)->stream_ports, dst, ifindex);
-	if (l) {
-		g = container_of(l, struct np_group, listener);
-		if (!np_group_tryget(g))
-			g = NULL;
-	}
-	rcu_read_unlock();
+	/* A group that is gone is off the list already: look again. */
+	do {
+		rcu_read_lock();
+		l = np_port_lookup(&np_net(net)->stream_ports, dst, ifindex);
+		if (l) {
+			g = container_of(l, struct np_group, listener);
+			if (!np_group_tryget(g))
+				g = NULL;
+		}
+		rcu_read_unlock();
+	} while (l && !g);
 	return g;
 }
 
@@ -314,6 +317,8 @@ static int np_connect_offer(struct sock *sk, struct np_conn *conn)
 	int err;
 
 	np_sock_set_peercred(sk, conn->group->cred, conn->group->pid);
+	/* What an earlier connection has left is none of this one's. */
+	WRITE_ONCE(sk->sk_err, 0);
 	np_state_set(sk, TCP_SYN_SENT);
 	np_sock_join_conn(sk, conn, NP_CLIENT);
 	err = np_group_offer(conn->group, conn);

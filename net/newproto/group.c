@@ -243,5 +243,5 @@ unsigned int np_group_close(struct np_group *g)
 	g->sk = NULL;
 	spin_unlock(&g->lock);
 	n = np_group_turn_away(g, &g->waiting, NP_EV_REFUSED);
-	return n + np_group_turn_away(g, &g->pending, NP_EV_RESET);
+	return n + np_group_turn_away(g, &g->pending, NP_EV_DROPPED);
 }

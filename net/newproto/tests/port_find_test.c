@@ -291,6 +291,8 @@ static void np_port_connect_and_bind(struct kunit *test)
 	np_tclaim_drop(t, conn);
 	conn->connected = true;
 	KUNIT_EXPECT_EQ(test, np_claim_connect(t, conn, &range), -EADDRNOTAVAIL);
+	np_tclaim_drop(t, conn);
+	conn->connected = true;
 	np_tclaim_drop(t, bound);
 	KUNIT_EXPECT_EQ(test, np_claim_connect(t, conn, &range), 0);
 	KUNIT_EXPECT_EQ(test, np_claim_bind_any(t, any, &range), -EADDRINUSE);
