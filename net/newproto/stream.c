@@ -283,7 +283,7 @@ int np_stream_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
  * @size: how many
  * @flags: MSG_*
  *
- * As with TCP the bytes are not copied before they are received.
+ * As with TCP the bytes of whole pages are not copied before they are received.
  *
  * Context: may sleep. Takes tx_lock.
  *
@@ -294,8 +294,10 @@ ssize_t np_stream_sendpage(struct socket *sock, struct page *page, int offset,
 {
 	struct np_source src = { .page = page, .offset = offset };
 
-	/* Pages that no reference keeps, or that have no address, are copied. */
-	if (!sendpage_ok(page) || PageHighMem(page))
+	/* Pages that no reference keeps, or that have no address, are copied; and
+	 * so are small pieces, each of which would keep a whole page.
+	 */
+	if (!sendpage_ok(page) || PageHighMem(page) || size < PAGE_SIZE / 2)
 		return sock_no_sendpage(sock, page, offset, size, flags);
 	return np_stream_tx(sock->sk, &src, size, flags);
 }

@@ -348,6 +348,10 @@ static void np_port_set_peer(struct kunit *test)
 	local.ip = np_form_ip(NP_FORM_V4_A);
 	KUNIT_EXPECT_EQ(test, np_claim_set_peer(c[2], &local, &peer), 0);
 	KUNIT_EXPECT_EQ(test, np_claim_set_peer(c[0], &local, &peer), -EADDRNOTAVAIL);
+	/* One that was bound to its address keeps that, but not its peer. */
+	np_claim_clear_peer(c[2], &local.ip);
+	KUNIT_EXPECT_FALSE(test, c[2]->connected);
+	KUNIT_EXPECT_EQ(test, np_claim_set_peer(c[0], &local, &peer), 0);
 	for (i = 0; i < ARRAY_SIZE(c); i++)
 		np_tclaim_drop(t, c[i]);
 }
