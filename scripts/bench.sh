@@ -1,0 +1,164 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# bench.sh: measure AF_NEWPROTO side by side with pipe, AF_UNIX, TCP and AF_VSOCK on the
+# stock kernel in QEMU, print one table and say which bars are met.
+
+. "$(dirname "$0")/lib.sh"
+. "$top/scripts/kernels.sh"
+set -e
+
+usage() {
+	cat <<'END'
+usage: bench.sh [options]
+
+  --quick           only instructions per operation; by default of unix and newproto
+  --kinds LIST      of pipe,unix,tcp,vsock,newproto
+  --rows LIST       of pp64,pp4k,pp64k,ow64,ow1k,ow16k,ow64k,cycle
+                    (pp: ping-pong, ow: one way; these two with --quick only)
+  --ko FILE         measure this newproto.ko instead of building the tree's
+  --no-module       only the others
+  --batch           count instructions without the scheduler's wake-up preemption
+  --strict          exit with 1 if a bar is missed, too
+  -k KERNEL         as for vm.sh (default: stock)
+
+Exits with 0 if everything could be measured.
+END
+}
+
+quick=no kinds='' rows='' ko='' module=yes batch='' strict=0 kernel=stock
+connections=20000 repeats=5 slot_ms=100
+
+while [ $# -gt 0 ]; do
+	case $1 in
+	--kinds | --rows | --ko | -k) [ $# -ge 2 ] || die "bench.sh: $1 needs a value" ;;
+	esac
+	case $1 in
+	--kinds) kinds=$2 && shift ;;
+	--rows) rows=$2 && shift ;;
+	--ko) ko=$2 && shift ;;
+	-k) kernel=$2 && shift ;;
+	--quick) quick=yes ;;
+	--no-module) module=no ;;
+	--batch) batch=--batch ;;
+	--strict) strict=1 ;;
+	-h | --help) usage && exit 0 ;;
+	*) usage >&2 && exit 2 ;;
+	esac
+	shift
+done
+[ $quick = yes ] || [ -z "$kinds$rows" ] || die "--kinds and --rows need --quick"
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/newproto-bench.XXXXXX")
+# shellcheck disable=SC2046 # one word for each job
+trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM HUP
+
+# --- what runs in the guest --------------------------------------------------------------
+
+need "building the benchmark" gcc libc6-dev make linux-libc-dev
+build=$(out_dir bench)
+run_quiet "building np_bench" "$cache/log/np_bench.log" \
+	make -C "$top/tools/bench" O="$build" || exit 1
+
+vm=("$top/scripts/vm.sh" -k "$kernel" -f "$build/np_bench:/test/np_bench")
+guest_modules=vsock_loopback
+vm+=(-M vsock_loopback)
+if [ -z "$ko" ] && [ $module = yes ]; then
+	say "building newproto.ko"
+	dir=$("$top/scripts/build-module.sh" "$kernel" 2>"$work/module.log") || {
+		cat "$work/module.log" >&2
+		die "newproto.ko does not build"
+	}
+	ko=$dir/newproto.ko
+fi
+if [ $module = yes ]; then
+	[ -r "$ko" ] || die "cannot read $ko"
+	vm+=(-M "$ko")
+	guest_modules+=" newproto"
+fi
+vm+=(-e MODULES="$guest_modules")
+
+# --- running it --------------------------------------------------------------------------
+
+# Results as they come, for who waits; the section is where the row will stand.
+progress() {
+	local section=$1 tag what row kind value rest
+
+	while IFS=$'\t' read -r tag what row kind value rest; do
+		case $tag:$what in
+		BENCH:speed) say "$(printf '%-12s %-6s %-10s %12s' "$section" "$row" "$kind" "$value")" ;;
+		BENCH:memory) say "$(printf '%-12s %-6s %-10s %12s' "$section" "$row" "$kind" "$value")" ;;
+		BENCH:absent) say "$(printf '%-12s %-6s %-10s %12s' "$section" "$row" "$kind" absent)" ;;
+		BENCH:*) ;;
+		*) [ -z "$tag" ] || say "$section: $tag" ;;
+		esac
+	done
+}
+
+# run SECTION NAME LIMIT VM-OPTIONS... -- NP_BENCH-ARGUMENTS...
+# writes the results to the file $work/NAME.tsv, with the section in the first column.
+run() {
+	local section=$1 name=$2 limit=$3 options=() status
+	shift 3
+
+	while [ "$1" != -- ]; do
+		options+=("$1")
+		shift
+	done
+	shift
+	"${vm[@]}" "${options[@]}" -t "$limit" "$top/scripts/bench-guest.sh" "$@" |
+		tee "$work/$name.out" | progress "$section"
+	status=${PIPESTATUS[0]}
+	sed -n "s/^BENCH\t/$section\t/p" "$work/$name.out" >"$work/$name.tsv"
+	[ "$status" = 0 ] || say "$section $name: exit status $status"
+	return "$status"
+}
+
+instructions() {
+	run instructions icount 900 -m 512 -i shift=0,sleep=off -- speed $batch \
+		--repeats $repeats ${kinds:+--kinds "$kinds"} ${rows:+--rows "$rows"}
+}
+
+# One processor, so that little hides on per-CPU lists, and no merging of slab caches, so
+# that each object has its own size.
+memory() {
+	run memory "memory-$1" 300 -s 1 -m 2048 -a slab_nomerge -- memory --kinds "$1" \
+		--connections $connections
+}
+
+wall_clock() {
+	local load
+	load=$(cut -d ' ' -f 1 /proc/loadavg)
+	echo "wall	load	$load" >"$work/load.tsv"
+	run wall wall 300 -s 2 -m 512 -- speed --repeats $repeats --slot $slot_ms
+}
+
+failed=0
+if [ $quick = yes ]; then
+	kinds=${kinds:-unix,newproto}
+	instructions || failed=1
+else
+	# Counting instructions does not mind company, and neither does counting bytes.
+	instructions &
+	counting=$!
+	for kind in unix tcp tcp6 newproto newproto6; do
+		case $module:$kind in
+		no:newproto*) ;;
+		*) memory $kind || failed=1 ;;
+		esac
+	done
+	wait $counting || failed=1
+	wall_clock || failed=1
+fi
+
+# --- the report --------------------------------------------------------------------------
+
+tsv=$build/bench-$(date +%Y%m%d-%H%M%S).tsv
+cat "$work"/*.tsv >"$tsv"
+say "all figures, for other programs to read: $tsv"
+verdict=0
+awk -f "$top/scripts/bench-report.awk" -v quick=$quick -v module=$module -v strict=$strict \
+	-v connections=$connections -v accel="$("$top/scripts/vm.sh" --accel)" "$tsv" || verdict=$?
+[ $failed = 0 ] || die "not everything could be measured"
+exit $verdict

@@ -1,0 +1,209 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# check.sh [--long] [JOB...]: "make check". Installs and builds what is missing, then runs
+# its jobs, two at a time, and ends with the line "N passed, N failed". The jobs:
+
+. "$(dirname "$0")/lib.sh"
+. "$top/scripts/kernels.sh"
+. "$top/scripts/results.sh"
+set -e
+
+# Longest first: the jobs that come last fill the gaps.
+all_jobs=(debug-1 debug-2 kunit-debug stock static kunit-uml tools)
+# A job that runs longer than this has hung; its own limits are much shorter.
+job_limit=1500
+scale=1
+
+if [ "${1:-}" = --long ]; then
+	shift
+	job_limit=15000 scale=10
+fi
+case "${1:-}" in
+sparse | checkpatch | coccicheck)
+	exec "$top/scripts/static.sh" "$@"
+	;;
+esac
+[ $# -gt 0 ] || set -- "${all_jobs[@]}"
+for job; do
+	case " ${all_jobs[*]} " in
+	*" $job "*) ;;
+	*) die "no such job: $job; there are: ${all_jobs[*]}" ;;
+	esac
+done
+
+out=$cache/check
+mkdir -p "$out"
+exec {lock}>"$out/lock"
+flock -n "$lock" || die "another check is running with this cache ($cache)"
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/newproto-check.XXXXXX")
+
+summed=no
+# Whoever stops the check stops its guests, too.
+kill_tree() {
+	local child
+
+	tr ' ' '\n' 2>/dev/null <"/proc/$1/task/$1/children" | while read -r child; do
+		kill_tree "$child"
+	done
+	kill "$1" 2>/dev/null || true
+}
+
+cleanup() {
+	local pid
+
+	for pid in $(jobs -pr); do
+		kill_tree "$pid"
+	done
+	rm -rf "$work"
+	# What did not get as far as its tests has not passed.
+	[ $summed = yes ] || echo "0 passed, 1 failed"
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM HUP
+
+wanted() {
+	printf '%s\n' "${jobs[@]}" | grep -qxE "$1"
+}
+jobs=("$@")
+
+# --- what the jobs need ------------------------------------------------------------------
+
+need "building modules and test programs" build-essential linux-source-6.1 xz-utils
+need "the guests' file systems, and QEMU" qemu-system-x86 busybox-static cpio kmod
+stock=$(stock_release) || die "no stock kernel"
+say "the stock kernel is $stock; the cache is $cache"
+if wanted 'debug-.|kunit-debug|static'; then
+	"$top/scripts/build-kernel.sh" debug >/dev/null || die "cannot build the debug kernel"
+fi
+if wanted kunit-uml; then
+	"$top/scripts/build-kernel.sh" uml >/dev/null || die "cannot build user-mode Linux"
+fi
+
+module_for() {
+	local log=$out/build-$1.log
+
+	run_quiet "building the modules for the $1 kernel" "$log" \
+		"$top/scripts/build-module.sh" "$1" "$out/module-$1" || die "no module to test"
+}
+
+if wanted 'debug-.'; then module_for debug; fi
+if wanted stock; then module_for stock; fi
+if wanted 'debug-.|stock'; then
+	run_quiet "building the test programs" "$out/selftests.log" \
+		make -C "$top/selftests" OUTPUT="$out/selftests" || die "no tests to run"
+	mapfile -t tests < <(make -s -C "$top/selftests" OUTPUT="$out/selftests" list)
+	mapfile -t companions < <(make -s -C "$top/selftests" OUTPUT="$out/selftests" files)
+	# A debug kernel under emulation is ten times slower, and another guest runs beside it.
+	limit=$(($(sed -n 's/^timeout=//p' "$top/selftests/settings") * 3))
+fi
+
+# --- the jobs ----------------------------------------------------------------------------
+
+# selftests JOB KERNEL PROGRAM...
+selftests() {
+	local job=$1 kernel=$2 p status=0 args=()
+	shift 2
+
+	for p in "$@" "${companions[@]}"; do
+		args+=(-f "$out/selftests/$p:/test/$p")
+	done
+	"$top/scripts/vm.sh" -k "$kernel" -s 2 -m 1024 -t $((job_limit - 60)) \
+		-o "$out/$job.console" -M "$out/module-$kernel/newproto.ko" -M sctp -M dummy \
+		-e NEWPROTO_TEST_SCALE=$scale "${args[@]}" \
+		"$top/scripts/guest/run-tests.sh" newproto $((limit * scale)) "${@/#/./}" \
+		>"$out/$job.tap" || status=$?
+	collect "$job" 0 <"$out/$job.tap" >"$work/$job.results"
+	if [ $status != 0 ]; then
+		echo "fail $job kernel-log (status $status of vm.sh)" >>"$work/$job.results"
+	fi
+}
+
+# The debug kernel's work is shared by two guests: calls alone takes as long as most of the
+# others together.
+share_of() {
+	local first='calls|stress|proc|signals'
+
+	case $1 in
+	debug-1) printf '%s\n' "${tests[@]}" | grep -xE "$first" ;;
+	debug-2) printf '%s\n' "${tests[@]}" | grep -vxE "$first" ;;
+	esac
+}
+
+tools_tests() {
+	local status=0
+
+	make -C "$top/tools" O="$out/tools" check >"$out/tools.log" 2>&1 || status=$?
+	{
+		echo "@@test tools"
+		cat "$out/tools.log"
+		echo "@@end tools $status 0"
+		echo "@@complete"
+	} | collect tools 0 >"$work/tools.results"
+}
+
+run_job() {
+	export NEWPROTO_RESULTS=$work/$1.results
+
+	case $1 in
+	debug-1 | debug-2)
+		mapfile -t tests < <(share_of "$1")
+		selftests "$1" debug "${tests[@]}"
+		;;
+	stock)
+		selftests stock stock "${tests[@]}"
+		;;
+	static)
+		"$top/scripts/static.sh" >/dev/null || true
+		;;
+	kunit-*)
+		"$top/scripts/kunit.sh" "${1#kunit-}" >/dev/null || true
+		;;
+	tools)
+		tools_tests
+		;;
+	esac
+}
+
+# What a job says is shown when it ends, in one piece.
+job() {
+	local start=$SECONDS status=0
+
+	(run_job "$1") >"$work/$1.log" 2>&1 || status=$?
+	if [ $status != 0 ] || [ ! -s "$work/$1.results" ]; then
+		echo "fail $1 (the job itself failed, status $status)" >>"$work/$1.results"
+	fi
+	if grep -q ^fail "$work/$1.results"; then
+		cat "$work/$1.log" >&2
+	fi
+	say "$1: $(grep -c ^pass "$work/$1.results") passed," \
+		"$(grep -c ^fail "$work/$1.results") failed in $((SECONDS - start)) s"
+}
+
+say "jobs: ${jobs[*]}"
+running=0
+for name in "${jobs[@]}"; do
+	if [ $running = 2 ]; then
+		wait -n || true
+		running=$((running - 1))
+	fi
+	say "$name: started"
+	job "$name" &
+	running=$((running + 1))
+done
+wait
+
+# --- the sum -----------------------------------------------------------------------------
+
+for name in "${jobs[@]}"; do
+	[ -s "$work/$name.results" ] || echo "fail $name (no result)" >"$work/$name.results"
+done
+grep -h ^time "$work"/*.results | sort -k 4 -n -r | head -n 5 |
+	sed 's/^time \([^ ]*\) \([^ ]*\) \(.*\)/slowest: \1 \2 \3 s/' >&2 || true
+for name in "${jobs[@]}"; do
+	cat "$work/$name.results"
+done | grep -v ^time >"$work/all"
+say "logs of the guests: $out/*.console, *.tap"
+summed=yes
+show_results <"$work/all"
