@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The kinds of stream that are compared, and how each is set up. */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <linux/newproto.h>
+#include <linux/vm_sockets.h>
+
+#include "bench.h"
+
+static const struct kind kinds[] = {
+	{ .name = "pipe" },
+	{ .name = "unix", .domain = AF_UNIX },
+	{ .name = "tcp", .domain = AF_INET, .nodelay = true },
+	{ .name = "vsock", .domain = AF_VSOCK },
+	{ .name = "newproto", .domain = AF_NEWPROTO },
+	{ .name = "tcp6", .domain = AF_INET6, .nodelay = true },
+	{ .name = "newproto6", .domain = AF_NEWPROTO, .protocol = NEWPROTO_PROTO_IPV6 },
+};
+
+const struct kind *kind_find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (!strcmp(kinds[i].name, name))
+			return &kinds[i];
+	return NULL;
+}
+
+/* The kind after @kind, the first for NULL, NULL after the last. */
+const struct kind *kind_next(const struct kind *kind)
+{
+	const struct kind *next = kind ? kind + 1 : kinds;
+
+	return next < kinds + ARRAY_SIZE(kinds) ? next : NULL;
+}
+
+bool kind_is_pipe(const struct kind *kind)
+{
+	return !kind->domain;
+}
+
+bool kind_available(const struct kind *kind)
+{
+	int fd;
+
+	if (kind_is_pipe(kind))
+		return true;
+	fd = socket(kind->domain, SOCK_STREAM, kind->protocol);
+	if (fd < 0)
+		return false;
+	close(fd);
+	return true;
+}
+
+/*
+ * The loopback address of @kind with the port left to the kernel. AF_UNIX does
+ * the same for a bare family: it binds a fresh abstract name.
+ */
+static void any_address(struct listener *l)
+{
+	struct sockaddr_in *in = (void *)&l->addr;
+	struct sockaddr_in6 *in6 = (void *)&l->addr;
+	struct sockaddr_vm *vm = (void *)&l->addr;
+
+	memset(&l->addr, 0, sizeof(l->addr));
+	switch (l->kind->domain) {
+	case AF_UNIX:
+		l->addr.ss_family = AF_UNIX;
+		l->len = sizeof(sa_family_t);
+		break;
+	case AF_VSOCK:
+		vm->svm_family = AF_VSOCK;
+		vm->svm_cid = VMADDR_CID_LOCAL;
+		vm->svm_port = VMADDR_PORT_ANY;
+		l->len = sizeof(*vm);
+		break;
+	default:
+		if (l->kind->domain == AF_INET6 || l->kind->protocol == NEWPROTO_PROTO_IPV6) {
+			in6->sin6_family = AF_INET6;
+			in6->sin6_addr = in6addr_loopback;
+			l->len = sizeof(*in6);
+		} else {
+			in->sin_family = AF_INET;
+			in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+			l->len = sizeof(*in);
+		}
+	}
+}
+
+void listener_open(struct listener *l, const struct kind *kind, int backlog)
+{
+	l->kind = kind;
+	any_address(l);
+	l->fd = socket(kind->domain, SOCK_STREAM, kind->protocol);
+	if (l->fd < 0)
+		die("%s: socket", kind->name);
+	if (bind(l->fd, (struct sockaddr *)&l->addr, l->len))
+		die("%s: bind", kind->name);
+	l->len = sizeof(l->addr);
+	if (getsockname(l->fd, (struct sockaddr *)&l->addr, &l->len))
+		die("%s: getsockname", kind->name);
+	if (listen(l->fd, backlog))
+		die("%s: listen", kind->name);
+}
+
+int listener_connect(const struct listener *l)
+{
+	int fd = socket(l->kind->domain, SOCK_STREAM, l->kind->protocol);
+
+	if (fd < 0)
+		die("%s: socket", l->kind->name);
+	if (connect(fd, (const struct sockaddr *)&l->addr, l->len))
+		die("%s: connect", l->kind->name);
+	return fd;
+}
+
+int listener_accept(const struct listener *l)
+{
+	int fd = accept(l->fd, NULL, NULL);
+
+	if (fd < 0)
+		die("%s: accept", l->kind->name);
+	return fd;
+}
+
+void listener_close(struct listener *l)
+{
+	close(l->fd);
+}
+
+static void no_delay(const struct kind *kind, int fd)
+{
+	int one = 1;
+
+	if (kind->nodelay && setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)))
+		die("%s: TCP_NODELAY", kind->name);
+}
+
+void pair_open(const struct kind *kind, struct end *a, struct end *b)
+{
+	struct listener l;
+	int there[2], back[2];
+
+	if (kind_is_pipe(kind)) {
+		if (pipe(there) || pipe(back))
+			die("pipe");
+		*a = (struct end){ .in = back[0], .out = there[1] };
+		*b = (struct end){ .in = there[0], .out = back[1] };
+		return;
+	}
+	listener_open(&l, kind, 1);
+	a->in = listener_connect(&l);
+	a->out = a->in;
+	b->in = listener_accept(&l);
+	b->out = b->in;
+	no_delay(kind, a->in);
+	no_delay(kind, b->in);
+	listener_close(&l);
+}
+
+void end_close(struct end *e)
+{
+	close(e->in);
+	if (e->out != e->in)
+		close(e->out);
+}

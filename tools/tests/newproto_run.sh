@@ -1,0 +1,271 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Tests of newproto_run and its preload library, for the directory that they were built in:
+#
+#   tools/tests/NAME DIR
+#
+# TAP. They pass on a kernel without the family (the fallback is tested, and the mapping against a
+# scripted socket()) and on one with it (SO_PROTOCOL must then say 258). Nothing but a POSIX shell
+# and the usual small tools is needed, so they run in a guest that has busybox.
+
+[ -x "$1/newproto_run" ] || { echo "usage: $0 DIR (where tools/ was built)" >&2; exit 2; }
+built=$(cd "$1" && pwd)
+run=$built/newproto_run
+library=$built/newproto-preload.so
+probe=$built/tests/socket_probe
+scripted=$built/tests/scripted_socket.so
+caps=$built/tests/file_caps
+unset LD_PRELOAD SCRIPT
+
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+chmod 755 "$dir"
+
+count=0
+failed=0
+
+result() # ok|"not ok" NAME
+{
+	count=$((count + 1))
+	echo "$1 $count - $2"
+	[ "$1" = ok ] || failed=$((failed + 1))
+}
+
+skip() # NAME WHY
+{
+	count=$((count + 1))
+	echo "ok $count - $1 # SKIP $2"
+}
+
+# A path as a pattern that fits it alone.
+literally()
+{
+	echo "$1" | sed 's/[][\\.*^$+?(){}|]/\\&/g'
+}
+
+# Does COMMAND exit with CODE, and is PATTERN (extended, one line) in what it says?
+expect() # NAME CODE PATTERN COMMAND...
+{
+	name=$1 code=$2 pattern=$3
+	shift 3
+	"$@" >"$dir/out" 2>&1
+	got=$?
+	if [ $got -eq "$code" ] && { [ -z "$pattern" ] || grep -Eq -- "$pattern" "$dir/out"; }; then
+		result ok "$name"
+	else
+		result "not ok" "$name"
+		echo "# exit code $got for $code; wanted /$pattern/ in:"
+		sed 's/^/#   /' "$dir/out"
+	fi
+}
+
+# The errno of NAME as the C library numbers it on Linux (asm-generic).
+errno_of()
+{
+	case $1 in
+	EPERM) echo 1 ;; ENOMEM) echo 12 ;; EACCES) echo 13 ;; EINVAL) echo 22 ;;
+	ENFILE) echo 23 ;; EMFILE) echo 24 ;; EPROTONOSUPPORT) echo 93 ;;
+	ESOCKTNOSUPPORT) echo 94 ;; EAFNOSUPPORT) echo 97 ;; ENOBUFS) echo 105 ;;
+	esac
+}
+
+options()
+{
+	expect "--help" 0 '^Usage: newproto_run' "$run" --help
+	expect "--version" 0 '^newproto_run [0-9]' "$run" --version
+	expect "no program" 125 'no program given' "$run"
+	expect "unknown option" 125 'newproto_run --help' "$run" --nonsense true
+	expect "output that cannot be written" 125 'cannot write' \
+		sh -c "'$run' --help >/dev/full"
+	expect "the program's own exit code" 7 '' "$run" sh -c 'exit 7'
+	expect "the program's own options" 0 '^--check -c$' "$run" echo --check -c
+	expect "the end of options" 0 '^run$' "$run" -- echo run
+	expect "no such program" 127 'nothing-of-this-name: No such file' \
+		"$run" nothing-of-this-name
+	echo text >"$dir/text"
+	expect "a program that cannot be run" 126 'Permission denied' "$run" "$dir/text"
+	# shellcheck disable=SC2016
+	expect "arguments with blanks" 0 '^a  b\|$' "$run" sh -c 'echo "$1|"' sh 'a  b'
+}
+
+preload_list()
+{
+	# $LD_PRELOAD is for the inner shell.
+	# shellcheck disable=SC2016
+	show='echo "[$LD_PRELOAD]"'
+	ours=$(literally "$library")
+	theirs=$(literally "$scripted")
+
+	expect "alone in LD_PRELOAD" 0 "^\[$ours\]\$" "$run" sh -c "$show"
+	expect "after other preloads" 0 "^\[$theirs:$ours\]\$" \
+		env LD_PRELOAD="$scripted" "$run" sh -c "$show"
+	expect "an empty LD_PRELOAD" 0 "^\[$ours\]\$" env LD_PRELOAD= "$run" sh -c "$show"
+	expect "once only" 0 "^\[$ours\]\$" "$run" "$run" sh -c "$show"
+	expect "once only, between others" 0 "^\[$theirs $ours\]\$" \
+		env LD_PRELOAD="$scripted $library" "$run" sh -c "$show"
+	mkdir "$dir/a b"
+	cp "$run" "$library" "$dir/a b"
+	expect "a path that cannot be preloaded" 125 'colon or a space' "$dir/a b/newproto_run" true
+	cp "$run" "$dir/lonely"
+	if "$dir/lonely" true 2>/dev/null; then
+		skip "no library" "one is installed"
+	else
+		expect "no library" 125 'preload library be read: No such' "$dir/lonely" true
+	fi
+	ln -s "$run" "$dir/link"
+	expect "called by a symbolic link" 0 "^\[$ours\]\$" "$dir/link" sh -c "$show"
+}
+
+# The chain is: the program, newproto-preload.so, scripted_socket.so, the C library.
+behind_us() # SCRIPT COMMAND...
+{
+	script=$1
+	shift
+	SCRIPT=$script LD_PRELOAD=$library:$scripted "$@"
+}
+
+mapping()
+{
+	expect "the family is there: one call, for it" 0 '^protocol 6 calls 1 last 258$' \
+		behind_us 0 "$probe" answer
+	expect "every kind of socket(), as it is passed on" 0 '^wrong 0$' \
+		behind_us 0 "$probe" passed
+	for name in EPROTONOSUPPORT EAFNOSUPPORT ESOCKTNOSUPPORT EINVAL EPERM EACCES; do
+		expect "$name: the program's own call is made" 0 \
+			'^protocol 6 calls 2 last 0$' \
+			behind_us "$(errno_of $name)" "$probe" answer
+	done
+	for name in EMFILE ENFILE ENOBUFS ENOMEM; do
+		number=$(errno_of $name)
+		expect "$name: no TCP socket by chance" 0 "^errno $number calls 1 last 258\$" \
+			behind_us "$number" "$probe" answer
+	done
+	expect "an absent family is looked for once a second" 0 '^calls 1$' \
+		behind_us "$(errno_of EPROTONOSUPPORT)" "$probe" twice
+	expect "a refused one each time" 0 '^calls 2$' \
+		behind_us "$(errno_of EPERM)" "$probe" twice
+	# Before us in the chain, another preload sees the program's own call, once.
+	expect "a preload before ours sees the program's call" 0 'calls 1 last 0$' \
+		env LD_PRELOAD="$scripted" "$run" "$probe" answer
+}
+
+kernel()
+{
+	if "$run" --check >"$dir/out"; then
+		family=258
+	else
+		family=6
+	fi
+	sed 's/^/# /' "$dir/out"
+	expect "a TCP socket's protocol under newproto_run" 0 "^protocol $family\$" \
+		"$run" "$probe" answer
+	expect "a TCP socket's protocol without it" 0 '^protocol 6$' "$probe" answer
+	"$run" "$probe" sockets >"$dir/tap" 2>&1
+	code=$?
+	sed 's/^/# /' "$dir/tap"
+	if [ $code -eq 0 ] && grep -q '^1\.\.19$' "$dir/tap"; then
+		result ok "every kind of socket()"
+	else
+		result "not ok" "every kind of socket()"
+	fi
+	expect "threads and signal handlers" 0 '^failed 0, short 0, allocated 0$' \
+		"$run" "$probe" signals
+}
+
+check_kinds()
+{
+	# What --check exits with for a program that is within reach.
+	"$run" --check >/dev/null
+	reach=$?
+
+	expect "--check alone" $reach '^preload: .*/newproto-preload.so$' "$run" --check
+	expect "--check: a dynamic program" $reach '^kind: +dynamic, loaded by /' \
+		"$run" --check "$probe"
+	expect "--check: static" 2 '^verdict: out of reach: static' \
+		"$run" --check "$built/tests/static_probe"
+	expect "--check: Go" 2 '^verdict: out of reach: Go' "$run" --check "$built/tests/go_note"
+	expect "--check: not there" 127 'No such file' "$run" --check nothing-of-this-name
+	expect "--check: not executable" 126 'Permission denied' "$run" --check "$dir/text"
+	expect "--check: a directory" 126 'Permission denied' "$run" --check "$dir"
+	printf '\177ELF\2\1\1' >"$dir/broken"
+	chmod +x "$dir/broken"
+	expect "--check: a broken ELF file" 125 'broken ELF file' "$run" --check "$dir/broken"
+	# The same program, said to be for a machine that does not exist.
+	{ head -c 18 "$probe"; printf '\376\376'; tail -c +21 "$probe"; } >"$dir/alien"
+	chmod +x "$dir/alien"
+	expect "--check: another machine" 2 'built for another machine' "$run" --check "$dir/alien"
+}
+
+script() # FILE FIRST-LINE
+{
+	printf '%s\n' "$2" >"$dir/$1"
+	chmod +x "$dir/$1"
+}
+
+check_scripts()
+{
+	runner=$(literally "$probe")
+	script direct "#!$probe"
+	script spaced "#! 	$probe  answer"
+	script static "#!$built/tests/static_probe"
+	script outer "#!$dir/static"
+	script env "#!/usr/bin/env -S A=b socket_probe answer"
+	script lost "#!/nothing/of/this/name"
+	script loop "#!$dir/loop"
+
+	expect "--check: a script" $reach "^run by: +$runner\$" "$run" --check "$dir/direct"
+	expect "--check: blanks in its first line" $reach "^run by: +$runner\$" \
+		"$run" --check "$dir/spaced"
+	expect "--check: a script in a static interpreter" 2 'out of reach: static' \
+		"$run" --check "$dir/static"
+	expect "--check: a script run by a script" 2 'out of reach: static' \
+		"$run" --check "$dir/outer"
+	expect "--check: env finds the interpreter" $reach "^run by: +$runner\$" \
+		env PATH="$built/tests:$PATH" "$run" --check "$dir/env"
+	expect "--check: a lost interpreter" 127 '/nothing/of/this/name: No such file' \
+		"$run" --check "$dir/lost"
+	expect "--check: scripts in a circle" 126 'Too many levels' "$run" --check "$dir/loop"
+	expect "--check: found by PATH" $reach "^program: +$(literally "$dir")/direct\$" \
+		env PATH="/nothing:$dir" "$run" --check direct
+}
+
+# Set-user-ID programs and capabilities need a second user, so root.
+check_privileged()
+{
+	cp "$probe" "$dir/setuid"
+	cp "$probe" "$dir/setgid"
+	cp "$probe" "$dir/capable"
+	if [ "$(id -u)" -ne 0 ] || ! chown 65534:65534 "$dir/setuid" "$dir/setgid" 2>/dev/null; then
+		skip "--check: set-user-ID" "not root"
+		skip "--check: set-group-ID" "not root"
+		skip "--check: file capabilities" "not root"
+		skip "--check: file capabilities, for root" "not root"
+		return
+	fi
+	chmod 4755 "$dir/setuid"
+	chmod 2755 "$dir/setgid"
+	expect "--check: set-user-ID" 2 'out of reach: set-user-ID' "$run" --check "$dir/setuid"
+	expect "--check: set-group-ID" 2 'out of reach: set-group-ID' "$run" --check "$dir/setgid"
+	cp "$run" "$library" "$dir"
+	if ! "$caps" set "$dir/capable" 2>/dev/null; then
+		skip "--check: file capabilities" "no such attributes in $dir"
+		skip "--check: file capabilities, for root" "no such attributes in $dir"
+		return
+	fi
+	expect "--check: file capabilities" 2 'out of reach: it has file capabilities' \
+		"$caps" as 65534 "$dir/newproto_run" --check "$dir/capable"
+	expect "--check: file capabilities, for root" $reach '^kind: +dynamic' \
+		"$run" --check "$dir/capable"
+}
+
+echo "TAP version 13"
+options
+preload_list
+mapping
+kernel
+check_kinds
+check_scripts
+check_privileged
+echo "1..$count"
+[ $failed -eq 0 ]
