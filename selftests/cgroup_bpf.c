@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * cgroup-BPF's inet hooks, at both doors: each is called, its verdict counts
+ * and what it rewrites is used. The programs are written in instructions here.
+ */
+#include <kselftest_harness.h>
+
+#include <linux/bpf.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "common.h"
+
+FIXTURE(hook) {
+	char mnt[32];
+	char dir[64];
+	int cgroup;
+	int map;
+	int lsn;
+	int port;
+};
+
+DOOR_FIXTURE_ALL(hook);
+
+static int bpf(int cmd, union bpf_attr *attr)
+{
+	return syscall(SYS_bpf, cmd, attr, sizeof(*attr));
+}
+
+/* In the cgroup or out of it. */
+static int enter_cgroup(const char *dir)
+{
+	char path[96], pid[16];
+
+	snprintf(path, sizeof(path), "%s/cgroup.procs", dir);
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	return file_write(path, pid);
+}
+
+FIXTURE_SETUP(hook)
+{
+	union bpf_attr attr = {
+		.map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 8, .max_entries = 1,
+	};
+
+	strcpy(self->mnt, "/tmp/newproto-XXXXXX");
+	if (!mkdtemp(self->mnt)) {
+		strcpy(self->mnt, "/newproto-XXXXXX");
+		ASSERT_NE(NULL, mkdtemp(self->mnt));
+	}
+	if (mount("none", self->mnt, "cgroup2", 0, NULL)) {
+		rmdir(self->mnt);
+		SKIP(_exit(255), "no cgroup2: %s", strerror(errno));
+	}
+	snprintf(self->dir, sizeof(self->dir), "%s/newproto-%d", self->mnt, getpid());
+	ASSERT_OK(mkdir(self->dir, 0755));
+	self->cgroup = open(self->dir, O_RDONLY | O_DIRECTORY);
+	ASSERT_OK(self->cgroup);
+	self->map = bpf(BPF_MAP_CREATE, &attr);
+	ASSERT_OK(self->map);
+	/* the listener is not in the cgroup */
+	self->lsn = door_listener(variant->door, 4);
+	ASSERT_OK(self->lsn);
+	self->port = sock_port(self->lsn);
+	ASSERT_OK(enter_cgroup(self->dir));
+}
+
+FIXTURE_TEARDOWN(hook)
+{
+	enter_cgroup(self->mnt);
+	close(self->lsn);
+	close(self->map);
+	close(self->cgroup);
+	rmdir(self->dir);
+	umount2(self->mnt, MNT_DETACH);
+	rmdir(self->mnt);
+}
+
+static struct bpf_insn insn(int code, int dst, int src, int off, int imm)
+{
+	return (struct bpf_insn){
+		.code = code, .dst_reg = dst, .src_reg = src, .off = off, .imm = imm,
+	};
+}
+
+struct policy {
+	int type;	/* BPF_PROG_TYPE_ */
+	int attach;	/* BPF_CGROUP_ */
+	int verdict;	/* what the program returns */
+	int port;	/* what it makes of the address' port; 0: leaves it */
+};
+
+/* Counts in the map, rewrites the port, returns the verdict. */
+static int policy_load(const struct policy *p, int map)
+{
+	struct bpf_insn code[20];
+	char log[4096] = "";
+	union bpf_attr attr = { };
+	int n = 0, fd;
+
+	code[n++] = insn(BPF_ALU64 | BPF_MOV | BPF_X, 6, 1, 0, 0);
+	code[n++] = insn(BPF_ST | BPF_MEM | BPF_W, 10, 0, -4, 0);
+	code[n++] = insn(BPF_ALU64 | BPF_MOV | BPF_X, 2, 10, 0, 0);
+	code[n++] = insn(BPF_ALU64 | BPF_ADD | BPF_K, 2, 0, 0, -4);
+	code[n++] = insn(BPF_LD | BPF_DW | BPF_IMM, 1, BPF_PSEUDO_MAP_FD, 0, map);
+	code[n++] = insn(0, 0, 0, 0, 0);
+	code[n++] = insn(BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_map_lookup_elem);
+	code[n++] = insn(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 2, 0);
+	code[n++] = insn(BPF_ALU64 | BPF_MOV | BPF_K, 1, 0, 0, 1);
+	code[n++] = insn(BPF_STX | BPF_ATOMIC | BPF_DW, 0, 1, 0, BPF_ADD);
+	if (p->port) {
+		code[n++] = insn(BPF_ALU64 | BPF_MOV | BPF_K, 1, 0, 0, htons(p->port));
+		code[n++] = insn(BPF_STX | BPF_MEM | BPF_W, 6, 1,
+				 offsetof(struct bpf_sock_addr, user_port), 0);
+	}
+	code[n++] = insn(BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, p->verdict);
+	code[n++] = insn(BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
+
+	attr.prog_type = p->type;
+	attr.expected_attach_type = p->attach;
+	attr.insns = (uintptr_t)code;
+	attr.insn_cnt = n;
+	attr.license = (uintptr_t)"GPL";
+	attr.log_buf = (uintptr_t)log;
+	attr.log_size = sizeof(log);
+	attr.log_level = 1;
+	fd = bpf(BPF_PROG_LOAD, &attr);
+	if (fd < 0)
+		fprintf(stderr, "# program refused: %s\n# %s\n", strerror(errno), log);
+	return fd;
+}
+
+static int policy_attach(const struct policy *p, int map, int cgroup)
+{
+	union bpf_attr attr = { };
+	int ret, prog = policy_load(p, map);
+
+	if (prog < 0)
+		return -1;
+	attr.target_fd = cgroup;
+	attr.attach_bpf_fd = prog;
+	attr.attach_type = p->attach;
+	ret = bpf(BPF_PROG_ATTACH, &attr);
+	close(prog);
+	return ret;
+}
+
+static long policy_count(int map)
+{
+	uint32_t key = 0;
+	uint64_t value = 0;
+	union bpf_attr attr = {
+		.map_fd = map, .key = (uintptr_t)&key, .value = (uintptr_t)&value,
+	};
+
+	return bpf(BPF_MAP_LOOKUP_ELEM, &attr) ? -1 : (long)value;
+}
+
+#define ATTACH(...)	\
+	ASSERT_OK(policy_attach(&(struct policy){ __VA_ARGS__ }, self->map, self->cgroup))
+
+/* The hook of the socket's family: programs for IPv4 and IPv6 are apart. */
+#define BY_FAMILY(name)	\
+	(variant->door->af == AF_INET ? BPF_CGROUP_INET4_##name : BPF_CGROUP_INET6_##name)
+
+TEST_F(hook, sock_create)
+{
+	int fd;
+
+	ATTACH(BPF_PROG_TYPE_CGROUP_SOCK, BPF_CGROUP_INET_SOCK_CREATE, 1);
+	fd = door_socket(variant->door, 0);
+	EXPECT_OK(fd);
+	EXPECT_EQ(1, policy_count(self->map));
+	close(fd);
+}
+
+TEST_F(hook, sock_create_denies)
+{
+	ATTACH(BPF_PROG_TYPE_CGROUP_SOCK, BPF_CGROUP_INET_SOCK_CREATE, 0);
+	EXPECT_ERR(EPERM, door_socket(variant->door, 0));
+	EXPECT_EQ(1, policy_count(self->map));
+}
+
+TEST_F(hook, sock_create_denies_socketpair)
+{
+	int sv[2];
+
+	if (over_tcp())
+		SKIP(return, "TCP has no socketpair");
+	ATTACH(BPF_PROG_TYPE_CGROUP_SOCK, BPF_CGROUP_INET_SOCK_CREATE, 0);
+	EXPECT_ERR(EPERM, socketpair(door_domain(variant->door), SOCK_STREAM,
+				     door_protocol(variant->door), sv));
+}
+
+TEST_F(hook, sock_release)
+{
+	int fd;
+
+	ATTACH(BPF_PROG_TYPE_CGROUP_SOCK, BPF_CGROUP_INET_SOCK_RELEASE, 1);
+	fd = door_socket(variant->door, 0);
+	ASSERT_OK(fd);
+	EXPECT_EQ(0, policy_count(self->map));
+	ASSERT_OK(close(fd));
+	EXPECT_EQ(1, policy_count(self->map));
+}
+
+TEST_F(hook, bind)
+{
+	int fd;
+
+	ATTACH(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BY_FAMILY(BIND), 1);
+	fd = door_bound(variant->door, 0, 0);
+	EXPECT_OK(fd);
+	EXPECT_EQ(1, policy_count(self->map));
+	close(fd);
+}
+
+TEST_F(hook, bind_denies)
+{
+	ATTACH(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BY_FAMILY(BIND), 0);
+	EXPECT_ERR(EPERM, door_bound(variant->door, 0, 0));
+}
+
+TEST_F(hook, bind_rewrites)
+{
+	int fd, port = door_free_port(variant->door);
+
+	ATTACH(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BY_FAMILY(BIND), 1, port);
+	fd = door_bound(variant->door, 0, 0);
+	ASSERT_OK(fd);
+	EXPECT_EQ(port, sock_port(fd));
+	close(fd);
+}
+
+/* Bit 1 of the verdict: a low port without the capability. */
+TEST_F(hook, bind_allows_low_ports)
+{
+	union addr a;
+	socklen_t len = door_loop(variant->door, &a, 81);
+	int fd;
+
+	ATTACH(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BY_FAMILY(BIND), 3);
+	fd = door_socket(variant->door, 0);
+	ASSERT_OK(drop_caps());
+	EXPECT_OK(bind(fd, &a.sa, len));
+	close(fd);
+}
+
+TEST_F(hook, post_bind)
+{
+	int fd;
+
+	ATTACH(BPF_PROG_TYPE_CGROUP_SOCK, BY_FAMILY(POST_BIND), 1);
+	fd = door_bound(variant->door, 0, 0);
+	EXPECT_OK(fd);
+	EXPECT_EQ(1, policy_count(self->map));
+	close(fd);
+}
+
+/* The port that was taken for the moment is free again. */
+TEST_F(hook, post_bind_denies)
+{
+	int port = door_free_port(variant->door);
+	union addr a;
+	socklen_t len = door_loop(variant->door, &a, port);
+	int fd;
+
+	ATTACH(BPF_PROG_TYPE_CGROUP_SOCK, BY_FAMILY(POST_BIND), 0);
+	fd = door_socket(variant->door, 0);
+	EXPECT_ERR(EPERM, bind(fd, &a.sa, len));
+	ASSERT_OK(enter_cgroup(self->mnt));
+	EXPECT_OK(door_bound(variant->door, 0, port));
+	close(fd);
+}
+
+TEST_F(hook, connect)
+{
+	int fd;
+
+	ATTACH(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BY_FAMILY(CONNECT), 1);
+	fd = door_dial(variant->door, 0, self->port);
+	EXPECT_OK(fd);
+	EXPECT_EQ(1, policy_count(self->map));
+	close(fd);
+}
+
+TEST_F(hook, connect_denies)
+{
+	ATTACH(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BY_FAMILY(CONNECT), 0);
+	EXPECT_ERR(EPERM, door_dial(variant->door, 0, self->port));
+	ASSERT_OK(sock_nonblock(self->lsn));
+	EXPECT_ERR(EAGAIN, accept(self->lsn, NULL, NULL));
+}
+
+TEST_F(hook, connect_rewrites)
+{
+	int nobody = door_free_port(variant->door);
+	union addr a;
+	socklen_t len = sizeof(a);
+	int fd;
+
+	ATTACH(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BY_FAMILY(CONNECT), 1, self->port);
+	fd = door_dial(variant->door, 0, nobody);
+	ASSERT_OK(fd);
+	EXPECT_OK(accept(self->lsn, NULL, NULL));
+	ASSERT_OK(getpeername(fd, &a.sa, &len));
+	EXPECT_EQ(self->port, addr_port(&a));
+	close(fd);
+}
+
+TEST_F(hook, getsockname_rewrites)
+{
+	union addr a;
+	socklen_t len = sizeof(a);
+	int fd;
+
+	ATTACH(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BY_FAMILY(GETSOCKNAME), 1, 7777);
+	fd = door_bound(variant->door, 0, 0);
+	ASSERT_OK(fd);
+	ASSERT_OK(getsockname(fd, &a.sa, &len));
+	EXPECT_EQ(7777, addr_port(&a));
+	EXPECT_EQ(1, policy_count(self->map));
+	close(fd);
+}
+
+TEST_F(hook, getpeername_rewrites)
+{
+	union addr a;
+	socklen_t len = sizeof(a);
+	int fd;
+
+	ATTACH(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BY_FAMILY(GETPEERNAME), 1, 7778);
+	fd = door_dial(variant->door, 0, self->port);
+	ASSERT_OK(fd);
+	ASSERT_OK(getpeername(fd, &a.sa, &len));
+	EXPECT_EQ(7778, addr_port(&a));
+	EXPECT_EQ(1, policy_count(self->map));
+	close(fd);
+}
+
+/* Hooks of the other family do not concern this socket. */
+TEST_F(hook, other_family)
+{
+	int fd, other = variant->door->af == AF_INET ? BPF_CGROUP_INET6_CONNECT :
+						       BPF_CGROUP_INET4_CONNECT;
+
+	ATTACH(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, other, 0);
+	fd = door_dial(variant->door, 0, self->port);
+	EXPECT_OK(fd);
+	EXPECT_EQ(0, policy_count(self->map));
+	close(fd);
+}
+
+/* A process outside the cgroup is not concerned either. */
+TEST_F(hook, outside)
+{
+	int fd;
+
+	ATTACH(BPF_PROG_TYPE_CGROUP_SOCK, BPF_CGROUP_INET_SOCK_CREATE, 0);
+	ASSERT_OK(enter_cgroup(self->mnt));
+	fd = door_dial(variant->door, 0, self->port);
+	EXPECT_OK(fd);
+	close(fd);
+}
+
+TEST_HARNESS_MAIN
