@@ -171,6 +171,7 @@ job() {
 	local start=$SECONDS status=0
 
 	(run_job "$1") >"$work/$1.log" 2>&1 || status=$?
+	: >"$work/$1.ended"
 	if [ $status != 0 ] || [ ! -s "$work/$1.results" ]; then
 		echo "fail $1 (the job itself failed, status $status)" >>"$work/$1.results"
 	fi
@@ -181,8 +182,25 @@ job() {
 		"$(grep -c ^fail "$work/$1.results") failed in $((SECONDS - start)) s"
 }
 
+# A sign of life: at which program the guests are.
+sign_of_life() {
+	local name
+
+	while sleep 30; do
+		for name in "${jobs[@]}"; do
+			[ -e "$work/$name.log" ] || continue
+			[ ! -e "$work/$name.ended" ] || continue
+			say "$name: still running" "$(sed -n 's/^@@test/at/p' "$out/$name.tap" \
+				2>/dev/null | tail -n 1)"
+		done
+	done
+}
+
 say "jobs: ${jobs[*]}"
-running=0
+rm -f "$out"/*.tap
+sign_of_life &
+ticker=$!
+running=0 pids=()
 for name in "${jobs[@]}"; do
 	if [ $running = 2 ]; then
 		wait -n || true
@@ -190,9 +208,11 @@ for name in "${jobs[@]}"; do
 	fi
 	say "$name: started"
 	job "$name" &
+	pids+=($!)
 	running=$((running + 1))
 done
-wait
+wait "${pids[@]}" || true
+kill_tree $ticker
 
 # --- the sum -----------------------------------------------------------------------------
 

@@ -86,6 +86,7 @@ static void np_channel_page_is_lent(struct kunit *test)
 	struct np_tstream s;
 	struct page *page;
 	u8 *data, got[4];
+	int i;
 
 	np_tstream_open(&s, test, 0, NP_TEST_CAP);
 	page = np_page_new(&s, 0, PAGE_SIZE);
@@ -100,6 +101,16 @@ static void np_channel_page_is_lent(struct kunit *test)
 	np_tstream_put(&s, 2);
 	np_tstream_put(&s, 1000);
 	np_tstream_get(&s, 1002);
+	KUNIT_EXPECT_NULL(test, memchr_inv(data, 0x55, PAGE_SIZE));
+
+	/* Left behind it is no spare buffer either, however large. */
+	KUNIT_EXPECT_EQ(test, np_page_write(&s, page, 0, PAGE_SIZE), (ssize_t)PAGE_SIZE);
+	np_tstream_drop(&s, PAGE_SIZE);
+	np_tstream_put(&s, 100);
+	np_tstream_get(&s, 50);
+	for (i = 0; i < 50; i++)
+		np_tstream_put(&s, 300);
+	np_tstream_get(&s, 50 + 50 * 300);
 	KUNIT_EXPECT_NULL(test, memchr_inv(data, 0x55, PAGE_SIZE));
 	np_tstream_close(&s);
 	np_page_done(test, page);
