@@ -103,7 +103,10 @@ static void np_channel_page_is_lent(struct kunit *test)
 	np_tstream_get(&s, 1002);
 	KUNIT_EXPECT_NULL(test, memchr_inv(data, 0x55, PAGE_SIZE));
 
-	/* Left behind it is no spare buffer either, however large. */
+	/* Left behind it is no spare buffer either. A small capacity makes it
+	 * as large as the largest.
+	 */
+	s.cap = 65536;
 	KUNIT_EXPECT_EQ(test, np_page_write(&s, page, 0, PAGE_SIZE), (ssize_t)PAGE_SIZE);
 	np_tstream_drop(&s, PAGE_SIZE);
 	np_tstream_put(&s, 100);
