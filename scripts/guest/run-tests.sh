@@ -14,6 +14,11 @@ shift 2
 NEWPROTO_KO=/lib/modules/$(uname -r)/extra/$module.ko
 export NEWPROTO_KO
 
+# A failure that a test has asked for is no complaint of the kernel's.
+for verbose in /sys/kernel/debug/fail*/verbose; do
+	[ ! -e "$verbose" ] || echo 0 >"$verbose"
+done
+
 # Work that close() leaves to RCU or to a worker may take a moment, but not for ever.
 wait_for() {
 	what=$1
