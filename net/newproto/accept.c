@@ -17,7 +17,7 @@ static int np_listen_start(struct sock *sk, int backlog)
 	struct np_group *g;
 	int err;
 
-	if (!nsk->claim.port) {
+	if (!nsk->base.claim.port) {
 		err = np_bind_get_port(sk, 0);
 		if (err)
 			return err;
@@ -28,7 +28,7 @@ static int np_listen_start(struct sock *sk, int backlog)
 		return -ENOMEM;
 	WRITE_ONCE(nsk->group, g);
 	np_state_set(sk, TCP_LISTEN);
-	err = np_claim_listen(&nsk->claim, &g->listener);
+	err = np_claim_listen(&nsk->base.claim, &g->listener);
 	if (err) {
 		np_state_set(sk, TCP_CLOSE);
 		WRITE_ONCE(nsk->group, NULL);
@@ -77,7 +77,7 @@ void np_listen_stop(struct sock *sk)
 	struct np_group *g = nsk->group;
 	unsigned int turned_away;
 
-	np_claim_unlisten(&nsk->claim, &g->listener);
+	np_claim_unlisten(&nsk->base.claim, &g->listener);
 	turned_away = np_group_close(g);
 	this_cpu_add(np_net(sock_net(sk))->stats->v[NP_STAT_TURNED_AWAY],
 		     turned_away);
@@ -129,7 +129,8 @@ static struct sock *np_accept_alloc(struct sock *lsk, int kern)
 {
 	struct sock *child;
 
-	child = np_sock_alloc(sock_net(lsk), NULL, lsk->sk_family, kern);
+	child = np_sock_alloc(sock_net(lsk), NULL, lsk->sk_family,
+			      lsk->sk_type, kern);
 	if (!child)
 		return NULL;
 	security_sk_clone(lsk, child);
@@ -145,8 +146,8 @@ static void np_accept_claim(struct sock *child, struct sock *lsk,
 			    const struct np_addr *local,
 			    const struct np_addr *peer)
 {
-	struct np_claim *c = &np_sk(child)->claim;
-	struct np_claim *parent = &np_sk(lsk)->claim;
+	struct np_claim *c = &np_base(child)->claim;
+	struct np_claim *parent = &np_base(lsk)->claim;
 
 	c->local = local->ip;
 	c->peer = peer->ip;

@@ -30,7 +30,7 @@ static void np_bind_local(const struct sock *sk, struct in6_addr *ip)
  */
 void np_bind_latch(struct sock *sk)
 {
-	struct np_claim *c = &np_sk(sk)->claim;
+	struct np_claim *c = &np_base(sk)->claim;
 
 	np_bind_local(sk, &c->local);
 	c->ifindex = READ_ONCE(sk->sk_bound_dev_if);
@@ -53,7 +53,7 @@ void np_bind_restore(struct sock *sk)
 	struct in6_addr local;
 
 	np_bind_local(sk, &local);
-	np_claim_clear_peer(&np_sk(sk)->claim, &local);
+	np_claim_clear_peer(&np_base(sk)->claim, &local);
 }
 
 /**
@@ -83,8 +83,8 @@ void np_bind_range(struct sock *sk, struct np_range *range)
  */
 int np_bind_get_port(struct sock *sk, unsigned short snum)
 {
-	struct np_ports *ports = &np_net(sock_net(sk))->stream_ports;
-	struct np_claim *c = &np_sk(sk)->claim;
+	struct np_ports *ports = np_sock_ports(sk);
+	struct np_claim *c = &np_base(sk)->claim;
 	struct np_range range;
 	int err;
 
@@ -106,10 +106,10 @@ int np_bind_get_port(struct sock *sk, unsigned short snum)
  */
 void np_bind_put_port(struct sock *sk)
 {
-	struct np_claim *c = &np_sk(sk)->claim;
+	struct np_claim *c = &np_base(sk)->claim;
 
 	if (c->port)
-		np_claim_drop(&np_net(sock_net(sk))->stream_ports, c);
+		np_claim_drop(np_sock_ports(sk), c);
 	inet_sk(sk)->inet_num = 0;
 	inet_sk(sk)->inet_sport = 0;
 }

@@ -176,7 +176,7 @@ static struct np_group *np_connect_find(struct sock *sk, const struct np_addr *d
 	/* A group that is gone is off the list already: look again. */
 	do {
 		rcu_read_lock();
-		l = np_port_lookup(&np_net(net)->stream_ports, dst, ifindex);
+		l = np_port_lookup(np_sock_ports(sk), dst, ifindex);
 		if (l) {
 			g = container_of(l, struct np_group, listener);
 			if (!np_group_tryget(g))
@@ -191,7 +191,7 @@ static struct np_group *np_connect_find(struct sock *sk, const struct np_addr *d
 static int np_connect_claim(struct sock *sk, struct np_addr *src,
 			    const struct np_addr *dst)
 {
-	struct np_claim *c = &np_sk(sk)->claim;
+	struct np_claim *c = &np_base(sk)->claim;
 	struct np_range range;
 	int err;
 
@@ -205,7 +205,7 @@ static int np_connect_claim(struct sock *sk, struct np_addr *src,
 	c->peer_port = dst->port;
 	c->connected = true;
 	np_bind_range(sk, &range);
-	err = np_claim_connect(&np_net(sock_net(sk))->stream_ports, c, &range);
+	err = np_claim_connect(np_sock_ports(sk), c, &range);
 	src->port = htons(np_claim_number(c));
 	return err;
 }
@@ -233,12 +233,12 @@ static void np_connect_undo(struct sock *sk, const struct in6_addr *bound)
 	struct np_addr local = { .ip = *bound, .port = inet->inet_sport };
 	struct np_addr none = { };
 
-	if (!(sk->sk_userlocks & SOCK_BINDPORT_LOCK) && !np_sk(sk)->claim.fixed)
+	if (!(sk->sk_userlocks & SOCK_BINDPORT_LOCK) && !np_base(sk)->claim.fixed)
 		np_bind_put_port(sk);
 	local.port = htons(inet->inet_num);
 	np_sock_set_addrs(sk, &local, &none);
 	inet->inet_daddr = 0;
-	if (np_sk(sk)->claim.port)
+	if (np_base(sk)->claim.port)
 		np_bind_restore(sk);
 }
 
@@ -433,7 +433,7 @@ int np_connect(struct sock *sk, struct sockaddr *uaddr, int len)
 static int np_connect_pair_claim(struct sock *sk, struct np_addr *local,
 				 const struct np_addr *peer)
 {
-	struct np_claim *c = &np_sk(sk)->claim;
+	struct np_claim *c = &np_base(sk)->claim;
 	struct np_range range;
 	int err;
 
@@ -446,7 +446,7 @@ static int np_connect_pair_claim(struct sock *sk, struct np_addr *local,
 	c->peer_port = peer->port;
 	c->connected = !!peer->port;
 	np_bind_range(sk, &range);
-	err = np_claim_connect(&np_net(sock_net(sk))->stream_ports, c, &range);
+	err = np_claim_connect(np_sock_ports(sk), c, &range);
 	local->port = htons(np_claim_number(c));
 	return err;
 }
@@ -481,7 +481,7 @@ int np_connect_pair(struct socket *a, struct socket *b)
 	if (!err)
 		err = np_connect_pair_claim(a->sk, &end_a, &end_b);
 	if (!err)
-		err = np_claim_set_peer(&np_sk(b->sk)->claim, &end_b, &end_a);
+		err = np_claim_set_peer(&np_base(b->sk)->claim, &end_b, &end_a);
 	if (err)
 		return err;
 	conn = np_connect_conn(a->sk, &end_a, &end_b);

@@ -50,7 +50,7 @@ static int np_door_create(struct net *net, struct socket *sock, int protocol,
 		return -EPROTONOSUPPORT;
 	}
 	sock->ops = &np_stream_ops;
-	sk = np_sock_alloc(net, sock, family, kern);
+	sk = np_sock_alloc(net, sock, family, sock->type, kern);
 	if (!sk)
 		return -ENOMEM;
 	err = np_door_check(sk, kern);

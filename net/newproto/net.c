@@ -15,6 +15,26 @@ unsigned int np_net_id __read_mostly;
 /* As long as TCP tries to connect with its default of 6 retries. */
 #define NP_CONNECT_TIMEOUT	127000
 
+static void np_net_exit_ports(struct np_net *nn, int n)
+{
+	while (n--)
+		np_ports_exit(&nn->ports[n]);
+}
+
+static int np_net_init_ports(struct np_net *nn)
+{
+	int i, err;
+
+	for (i = 0; i < NP_SPACE_NR; i++) {
+		err = np_ports_init(&nn->ports[i]);
+		if (err) {
+			np_net_exit_ports(nn, i);
+			return err;
+		}
+	}
+	return 0;
+}
+
 static int __net_init np_net_init_net(struct net *net)
 {
 	struct np_net *nn = np_net(net);
@@ -25,7 +45,7 @@ static int __net_init np_net_init_net(struct net *net)
 	nn->stats = alloc_percpu(struct np_stats);
 	if (!nn->stats)
 		return -ENOMEM;
-	err = np_ports_init(&nn->stream_ports);
+	err = np_net_init_ports(nn);
 	if (err)
 		goto err_stats;
 	err = np_sysctl_init_net(net);
@@ -39,7 +59,7 @@ static int __net_init np_net_init_net(struct net *net)
 err_sysctl:
 	np_sysctl_exit_net(net);
 err_ports:
-	np_ports_exit(&nn->stream_ports);
+	np_net_exit_ports(nn, NP_SPACE_NR);
 err_stats:
 	free_percpu(nn->stats);
 	return err;
@@ -51,7 +71,7 @@ static void __net_exit np_net_exit_net(struct net *net)
 
 	np_proc_exit_net(net);
 	np_sysctl_exit_net(net);
-	np_ports_exit(&nn->stream_ports);
+	np_net_exit_ports(nn, NP_SPACE_NR);
 	np_pool_exit(&nn->pool);
 	free_percpu(nn->stats);
 }

@@ -5,6 +5,7 @@
 #ifndef _NP_NET_H
 #define _NP_NET_H
 
+#include <linux/net.h>
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 
@@ -14,13 +15,21 @@
 
 struct ctl_table_header;
 
+/* Each type of socket has a space of port numbers of its own. */
+enum np_space {
+	NP_SPACE_STREAM,
+	NP_SPACE_DGRAM,
+	NP_SPACE_SEQPACKET,
+	NP_SPACE_NR
+};
+
 /**
  * struct np_net - per namespace
  *
  * Lives from the namespace's start (or the module's) to its end; every socket
  * keeps its namespace.
  *
- * @stream_ports: ports of SOCK_STREAM sockets
+ * @ports: by enum np_space
  * @pool: buffers of all channels
  * @stats: counters, per CPU
  * @connect_timeout: sysctl, milliseconds that connect() waits for a place in a
@@ -28,7 +37,7 @@ struct ctl_table_header;
  * @sysctl: the namespace's table
  */
 struct np_net {
-	struct np_ports stream_ports;
+	struct np_ports ports[NP_SPACE_NR];
 	struct np_pool pool;
 	struct np_stats __percpu *stats;
 	int connect_timeout;
@@ -44,6 +53,14 @@ int np_sysctl_init_net(struct net *net);
 void np_sysctl_exit_net(struct net *net);
 int np_proc_init_net(struct net *net);
 void np_proc_exit_net(struct net *net);
+
+/* The space of a type of sockets, SOCK_*. */
+static inline enum np_space np_space(int type)
+{
+	if (type == SOCK_DGRAM)
+		return NP_SPACE_DGRAM;
+	return type == SOCK_SEQPACKET ? NP_SPACE_SEQPACKET : NP_SPACE_STREAM;
+}
 
 static inline struct np_net *np_net(const struct net *net)
 {

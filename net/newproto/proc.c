@@ -25,6 +25,12 @@ static const char * const np_stat_names[NP_STAT_NR] = {
 	[NP_STAT_CLOSED] = "closed",
 };
 
+static const char * const np_proc_types[NP_SPACE_NR] = {
+	[NP_SPACE_STREAM] = "stream",
+	[NP_SPACE_DGRAM] = "dgram",
+	[NP_SPACE_SEQPACKET] = "seqpacket",
+};
+
 static int np_proc_counters_show(struct seq_file *seq, void *v)
 {
 	struct np_net *nn = np_net(seq_file_single_net(seq));
@@ -55,9 +61,9 @@ static void np_proc_addr(struct seq_file *seq, const struct in6_addr *ip,
 /* The two queues as ss(8) has them: bytes to be read and bytes not yet read by
  * the other end; of a listener what is pending and how much may be.
  */
-static void np_proc_queues(struct seq_file *seq, struct np_sock *nsk)
+static void np_proc_queues(struct seq_file *seq, struct sock *sk)
 {
-	struct sock *sk = &nsk->inet.sk;
+	struct np_sock *nsk = np_sk(sk);
 	u32 in = 0, out = 0;
 	struct np_group *g;
 	struct np_chan *c;
@@ -81,15 +87,16 @@ static void np_proc_queues(struct seq_file *seq, struct np_sock *nsk)
 static void np_proc_claim(struct seq_file *seq, const struct np_claim *c,
 			  u16 port)
 {
-	struct np_sock *nsk = container_of(c, struct np_sock, claim);
-	struct sock *sk = &nsk->inet.sk;
+	struct np_base *base = container_of(c, struct np_base, claim);
+	struct sock *sk = &base->inet.sk;
 	struct user_namespace *ns = seq_user_ns(seq);
 	struct in6_addr any = { };
 
 	if (sk->sk_family == AF_INET)
 		np_addr_set_v4(&any, 0);
-	seq_printf(seq, "stream %s", np_state_name(READ_ONCE(sk->sk_state)));
-	np_proc_queues(seq, nsk);
+	seq_printf(seq, "%s %s", np_proc_types[np_space(sk->sk_type)],
+		   np_state_name(READ_ONCE(sk->sk_state)));
+	np_proc_queues(seq, sk);
 	np_proc_addr(seq, &c->local, port);
 	np_proc_addr(seq, c->connected ? &c->peer : &any,
 		     c->connected ? ntohs(c->peer_port) : 0);
@@ -101,17 +108,19 @@ static void np_proc_claim(struct seq_file *seq, const struct np_claim *c,
 #define NP_PROC_BATCH	64
 
 /**
- * struct np_proc_iter - a walk over the port table
+ * struct np_proc_iter - a walk over the port tables
  *
  * A record is a batch of a port's sockets. Ports stay while the walk holds the
  * RCU lock, from start to stop.
  *
  * @p: seq_file's own
- * @walk: over the ports
+ * @space: the table, enum np_space
+ * @walk: over the table's ports
  * @first: in the port's list, where the batch begins
  */
 struct np_proc_iter {
 	struct seq_net_private p;
+	int space;
 	struct rhashtable_iter walk;
 	unsigned int first;
 };
@@ -143,15 +152,36 @@ static int np_proc_sockets_show(struct seq_file *seq, void *v)
 	return 0;
 }
 
-static struct np_port *np_proc_walk_next(struct np_proc_iter *it)
+static void np_proc_walk_start(struct np_proc_iter *it, struct np_net *nn, int space)
+	__acquires(RCU)
+{
+	it->space = space;
+	rhashtable_walk_enter(&nn->ports[space].table, &it->walk);
+	rhashtable_walk_start(&it->walk);
+}
+
+static void np_proc_walk_stop(struct np_proc_iter *it)
+	__releases(RCU)
+{
+	rhashtable_walk_stop(&it->walk);
+	rhashtable_walk_exit(&it->walk);
+}
+
+/* The next port: of this table, or of the one that follows. */
+static struct np_port *np_proc_walk_next(struct np_proc_iter *it, struct np_net *nn)
 {
 	struct np_port *p;
 
-	do {
-		p = rhashtable_walk_next(&it->walk);
-	} while (IS_ERR(p) && PTR_ERR(p) == -EAGAIN);
 	it->first = 0;
-	return p;
+	for (;;) {
+		p = rhashtable_walk_next(&it->walk);
+		if (IS_ERR(p))
+			continue;	/* the table is being resized */
+		if (p || it->space == NP_SPACE_NR - 1)
+			return p;
+		np_proc_walk_stop(it);
+		np_proc_walk_start(it, nn, it->space + 1);
+	}
 }
 
 static void *np_proc_sockets_next(struct seq_file *seq, void *v, loff_t *pos)
@@ -164,7 +194,7 @@ static void *np_proc_sockets_next(struct seq_file *seq, void *v, loff_t *pos)
 		if (it->first < np_proc_batches(v) * NP_PROC_BATCH)
 			return v;
 	}
-	return np_proc_walk_next(it);
+	return np_proc_walk_next(it, np_net(seq_file_net(seq)));
 }
 
 static void *np_proc_sockets_start(struct seq_file *seq, loff_t *pos)
@@ -175,13 +205,12 @@ static void *np_proc_sockets_start(struct seq_file *seq, loff_t *pos)
 	struct np_port *p;
 	loff_t skip;
 
-	rhashtable_walk_enter(&nn->stream_ports.table, &it->walk);
-	rhashtable_walk_start(&it->walk);
+	np_proc_walk_start(it, nn, 0);
 	if (!*pos)
 		return SEQ_START_TOKEN;
-	p = np_proc_walk_next(it);
+	p = np_proc_walk_next(it, nn);
 	for (skip = *pos - 1; p && skip >= np_proc_batches(p);
-	     p = np_proc_walk_next(it))
+	     p = np_proc_walk_next(it, nn))
 		skip -= np_proc_batches(p);
 	it->first = skip * NP_PROC_BATCH;
 	return p;
@@ -190,10 +219,7 @@ static void *np_proc_sockets_start(struct seq_file *seq, loff_t *pos)
 static void np_proc_sockets_stop(struct seq_file *seq, void *v)
 	__releases(RCU)
 {
-	struct np_proc_iter *it = seq->private;
-
-	rhashtable_walk_stop(&it->walk);
-	rhashtable_walk_exit(&it->walk);
+	np_proc_walk_stop(seq->private);
 }
 
 static const struct seq_operations np_proc_sockets_ops = {

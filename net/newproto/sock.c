@@ -46,7 +46,7 @@ int np_sock_init(struct sock *sk)
 	nsk->hints = NULL;
 	nsk->wait = NULL;
 	nsk->gen = 0;
-	memset(&nsk->claim, 0, sizeof(nsk->claim));
+	memset(&nsk->base.claim, 0, sizeof(nsk->base.claim));
 	sock_prot_inuse_add(sock_net(sk), sk->sk_prot, 1);
 	return 0;
 }
@@ -79,6 +79,7 @@ static void np_sock_init_v6(struct sock *sk)
  * @net: its namespace
  * @sock: what it is for, or NULL: to be grafted later
  * @family: AF_INET or AF_INET6
+ * @type: SOCK_*
  * @kern: made by the kernel for itself
  *
  * Context: may sleep. The current task's control groups are charged.
@@ -86,7 +87,7 @@ static void np_sock_init_v6(struct sock *sk)
  * Return: the socket, or NULL.
  */
 struct sock *np_sock_alloc(struct net *net, struct socket *sock, int family,
-			   int kern)
+			   int type, int kern)
 {
 	struct proto *prot = &np_proto;
 	struct inet_sock *inet;
@@ -100,7 +101,7 @@ struct sock *np_sock_alloc(struct net *net, struct socket *sock, int family,
 	if (!sk)
 		return NULL;
 	sock_init_data(sock, sk);
-	sk->sk_type = SOCK_STREAM;
+	sk->sk_type = type;
 	sk->sk_protocol = IPPROTO_NEWPROTO;
 	sk->sk_destruct = inet_sock_destruct;
 	inet = inet_sk(sk);
@@ -409,9 +410,9 @@ int np_sock_disconnect(struct sock *sk, int flags)
 	if (!(sk->sk_userlocks & SOCK_BINDADDR_LOCK))
 		inet_reset_saddr(sk);
 	if (!(sk->sk_userlocks & SOCK_BINDPORT_LOCK) &&
-	    (old_state != TCP_CLOSE || !nsk->claim.fixed))
+	    (old_state != TCP_CLOSE || !nsk->base.claim.fixed))
 		np_bind_put_port(sk);
-	else if (nsk->claim.port)
+	else if (nsk->base.claim.port)
 		np_bind_restore(sk);
 	WRITE_ONCE(sk->sk_shutdown, 0);
 	if (old_state != TCP_CLOSE && old_state != TCP_LISTEN)

@@ -35,13 +35,23 @@ struct np_hints;
 struct np_wait;
 
 /**
+ * struct np_base - what the family's sockets of every type begin with
+ * @inet: must come first: inet's own code takes the socket for one of its own
+ * @claim: on the local port; lock_sock()
+ */
+struct np_base {
+	struct inet_sock inet;
+	struct np_claim claim;
+};
+
+/**
  * struct np_sock - an AF_NEWPROTO stream socket
  *
- * @inet.sk.sk_state, sk_shutdown and sk_err are guarded by the connection's
- * lock once there is one, since the other end changes them too; before that by
+ * sk_state, sk_shutdown and sk_err are guarded by the connection's lock once
+ * there is one, since the other end changes them too; before that by
  * lock_sock(). State is written by np_state_set() only.
  *
- * @inet: must come first: inet's own code takes the socket for one of its own
+ * @base: must come first
  * @tx_lock: held by the writer
  * @rx_lock: held by the reader
  * @tx: the channel to write to: written under lock_sock() and @tx_lock. It
@@ -55,12 +65,11 @@ struct np_wait;
  *	a reference
  * @wait: ends the wait of connect() for a place in a queue, or NULL;
  *	lock_sock()
- * @claim: on the local port; lock_sock()
  * @gen: how many connections it has left; written under @tx_lock and @rx_lock
  * @hints: options that are stored and read back, or NULL; lock_sock()
  */
 struct np_sock {
-	struct inet_sock inet;
+	struct np_base base;
 	struct mutex tx_lock;	/* see above */
 	struct mutex rx_lock;	/* see above */
 	struct np_chan *tx;
@@ -69,7 +78,6 @@ struct np_sock {
 	struct np_group *group;
 	struct np_hints *hints;
 	struct np_wait *wait;
-	struct np_claim claim;
 	u32 gen;
 	u8 end;
 };
@@ -86,9 +94,20 @@ struct np6_sock {
 };
 #endif
 
+static inline struct np_base *np_base(const struct sock *sk)
+{
+	return (struct np_base *)sk;
+}
+
 static inline struct np_sock *np_sk(const struct sock *sk)
 {
 	return (struct np_sock *)sk;
+}
+
+/* The port table that a socket's numbers are of. */
+static inline struct np_ports *np_sock_ports(const struct sock *sk)
+{
+	return &np_net(sock_net(sk))->ports[np_space(sk->sk_type)];
 }
 
 extern struct proto np_proto;
@@ -100,7 +119,7 @@ extern const struct proto_ops np_stream_ops;
 /* sock.c */
 int np_sock_init(struct sock *sk);
 struct sock *np_sock_alloc(struct net *net, struct socket *sock, int family,
-			   int kern);
+			   int type, int kern);
 void np_sock_close(struct sock *sk, long timeout);
 void np_sock_unhash(struct sock *sk);
 void np_sock_leave_conn(struct sock *sk);
