@@ -10,8 +10,12 @@
 #include "compat.h"
 #include "sock.h"
 
-/* The address a socket is bound to, wildcards included. */
-static void np_bind_local(const struct sock *sk, struct in6_addr *ip)
+/**
+ * np_bind_local - the address a socket is bound to
+ * @sk: the socket
+ * @ip: where to put it; a wildcard stays one
+ */
+void np_bind_local(const struct sock *sk, struct in6_addr *ip)
 {
 #if IS_ENABLED(CONFIG_IPV6)
 	if (sk->sk_family == AF_INET6) {

@@ -54,6 +54,80 @@ static inline void np_inet_set_bind_no_port(struct inet_sock *inet, bool on)
 	inet->bind_address_no_port = on;
 }
 
+/* What an IP socket's options say of its datagrams. */
+static inline u8 np_inet_tos(const struct inet_sock *inet)
+{
+	return inet->tos;
+}
+
+static inline u8 np_inet_ttl(const struct net *net, const struct inet_sock *inet)
+{
+	int ttl = READ_ONCE(inet->uc_ttl);
+
+	return ttl >= 0 ? ttl : READ_ONCE(net->ipv4.sysctl_ip_default_ttl);
+}
+
+static inline unsigned int np_inet_cmsg_flags(const struct inet_sock *inet)
+{
+	return inet->cmsg_flags;
+}
+
+static inline bool np_inet_recverr(const struct inet_sock *inet)
+{
+	return inet->recverr;
+}
+
+#if IS_ENABLED(CONFIG_IPV6)
+static inline u8 np_inet6_hops(const struct net *net, const struct ipv6_pinfo *np)
+{
+	int hops = np->hop_limit;
+
+	return hops >= 0 ? hops : READ_ONCE(net->ipv6.devconf_all->hop_limit);
+}
+
+static inline bool np_inet6_recverr(const struct sock *sk)
+{
+	return inet6_sk(sk)->recverr;
+}
+
+static inline int np_ipv6_setsockopt(struct sock *sk, int level, int name,
+				     sockptr_t val, unsigned int len)
+{
+	return ipv6_setsockopt(sk, level, name, val, len);
+}
+
+static inline int np_ipv6_getsockopt(struct sock *sk, int level, int name,
+				     char __user *val, int __user *len)
+{
+	return ipv6_getsockopt(sk, level, name, val, len);
+}
+#else
+static inline bool np_inet6_recverr(const struct sock *sk)
+{
+	return false;
+}
+
+static inline int np_ipv6_setsockopt(struct sock *sk, int level, int name,
+				     sockptr_t val, unsigned int len)
+{
+	return -ENOPROTOOPT;
+}
+
+static inline int np_ipv6_getsockopt(struct sock *sk, int level, int name,
+				     char __user *val, int __user *len)
+{
+	return -ENOPROTOOPT;
+}
+#endif
+
+/* One control message of SOL_SOCKET. */
+static inline int np_sock_cmsg_send(struct sock *sk, struct msghdr *msg,
+				    struct cmsghdr *cmsg,
+				    struct sockcm_cookie *sockc)
+{
+	return __sock_cmsg_send(sk, msg, cmsg, sockc);
+}
+
 /* ioctl(2)s about interfaces, addresses and routes. */
 static inline int np_inet_ioctl(struct socket *sock, unsigned int cmd,
 				unsigned long arg)

@@ -6,13 +6,10 @@
 #include <linux/bpf-cgroup.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
-#include <net/addrconf.h>
-#include <net/ip.h>
-#include <net/ipv6.h>
-#include <net/route.h>
 #include <net/tcp_states.h>
 
 #include "compat.h"
+#include "route.h"
 #include "sock.h"
 #include "state.h"
 #include "trace.h"
@@ -37,130 +34,6 @@ int np_connect_pre(struct sock *sk, struct sockaddr *uaddr, int len)
 	if (len < (int)sizeof(struct sockaddr_in))
 		return -EINVAL;
 	return BPF_CGROUP_RUN_PROG_INET4_CONNECT(sk, uaddr);
-}
-
-/* Is an address this host's, and does the bound device @ifindex, if any, have it? */
-static bool np_connect_is_local_v4(struct net *net, __be32 addr, int ifindex)
-{
-	struct net_device *dev;
-	bool local;
-
-	if (!ifindex || ifindex == net->loopback_dev->ifindex)
-		return inet_addr_type(net, addr) == RTN_LOCAL;
-	rcu_read_lock();
-	dev = dev_get_by_index_rcu(net, ifindex);
-	local = dev && inet_dev_addr_type(net, dev, addr) == RTN_LOCAL;
-	rcu_read_unlock();
-	return local;
-}
-
-#if IS_ENABLED(CONFIG_IPV6)
-static bool np_connect_is_local_v6(struct net *net, const struct in6_addr *addr,
-				   int ifindex)
-{
-	struct net_device *dev = NULL;
-	bool local;
-
-	if (!ipv6_mod_enabled())
-		return false;
-	/* Through lo every address is reached but those of one link. */
-	if (ifindex == net->loopback_dev->ifindex &&
-	    !(ipv6_addr_type(addr) & IPV6_ADDR_LINKLOCAL))
-		ifindex = 0;
-	rcu_read_lock();
-	if (ifindex)
-		dev = dev_get_by_index_rcu(net, ifindex);
-	local = (dev || !ifindex) && ipv6_chk_addr(net, addr, dev, 0);
-	rcu_read_unlock();
-	return local;
-}
-
-/* The IPv6 socket's own rules about where it may connect to. */
-static int np_connect_check_v6(struct sock *sk, struct np_addr *dst)
-{
-	const struct in6_addr *bound = &sk->sk_v6_rcv_saddr;
-
-	if (ipv6_addr_any(&dst->ip)) {
-		if (ipv6_addr_v4mapped(bound))
-			np_addr_set_v4(&dst->ip, htonl(INADDR_LOOPBACK));
-		else
-			dst->ip = in6addr_loopback;
-	}
-	if (np_addr_is_v4(&dst->ip))
-		return ipv6_only_sock(sk) ? -ENETUNREACH : 0;
-	if (ipv6_addr_v4mapped(bound) || ipv6_addr_is_multicast(&dst->ip))
-		return -ENETUNREACH;
-	if (!(ipv6_addr_type(&dst->ip) & IPV6_ADDR_LINKLOCAL))
-		return 0;
-	if (dst->scope) {
-		if (sk->sk_bound_dev_if && sk->sk_bound_dev_if != dst->scope)
-			return -EINVAL;
-		WRITE_ONCE(sk->sk_bound_dev_if, dst->scope);
-	}
-	return sk->sk_bound_dev_if ? 0 : -EINVAL;
-}
-#else
-static bool np_connect_is_local_v6(struct net *net, const struct in6_addr *addr,
-				   int ifindex)
-{
-	return false;
-}
-
-static int np_connect_check_v6(struct sock *sk, struct np_addr *dst)
-{
-	return -EAFNOSUPPORT;
-}
-#endif
-
-/* The same for what a socket is bound to: IP_FREEBIND lets it be bound to any
- * address, but only IP_TRANSPARENT, which takes a privilege, lets it come from
- * one that is not this host's. Its own device is not asked for here.
- */
-static int np_connect_check_src(struct sock *sk, const struct in6_addr *ip)
-{
-	int ifindex = 0;
-	bool local;
-
-	if (np_inet_transparent(inet_sk(sk)))
-		return 0;
-	if (ipv6_addr_type(ip) & IPV6_ADDR_LINKLOCAL)
-		ifindex = sk->sk_bound_dev_if;
-	if (np_addr_is_v4(ip))
-		local = np_connect_is_local_v4(sock_net(sk), np_addr_v4(ip), 0);
-	else
-		local = np_connect_is_local_v6(sock_net(sk), ip, ifindex);
-	return local ? 0 : -EINVAL;
-}
-
-/* Find out whether @dst can be reached, and which address to come from. */
-static int np_connect_route(struct sock *sk, struct np_addr *dst,
-			    struct np_addr *src)
-{
-	struct inet_sock *inet = inet_sk(sk);
-	struct net *net = sock_net(sk);
-	__be32 v4;
-
-	if (!np_addr_is_v4(&dst->ip)) {
-		if (!np_connect_is_local_v6(net, &dst->ip, sk->sk_bound_dev_if))
-			return -ENETUNREACH;
-		src->ip = dst->ip;
-#if IS_ENABLED(CONFIG_IPV6)
-		if (!ipv6_addr_any(&sk->sk_v6_rcv_saddr))
-			src->ip = sk->sk_v6_rcv_saddr;
-#endif
-		return np_connect_check_src(sk, &src->ip);
-	}
-	v4 = np_addr_v4(&dst->ip);
-	if (!v4)
-		v4 = inet->inet_saddr ?: htonl(INADDR_LOOPBACK);
-	np_addr_set_v4(&dst->ip, v4);
-	if (!np_connect_is_local_v4(net, v4, sk->sk_bound_dev_if))
-		return -ENETUNREACH;
-	/* As the kernel's local routes have it. */
-	if (ipv4_is_loopback(v4))
-		v4 = htonl(INADDR_LOOPBACK);
-	np_addr_set_v4(&src->ip, inet->inet_saddr ?: v4);
-	return inet->inet_saddr ? np_connect_check_src(sk, &src->ip) : 0;
 }
 
 /* Who listens there? Returns a reference or NULL. */
@@ -403,13 +276,13 @@ int np_connect(struct sock *sk, struct sockaddr *uaddr, int len)
 
 	err = np_addr_parse(&dst, uaddr, len, sk->sk_family);
 	if (!err && sk->sk_family == AF_INET6)
-		err = np_connect_check_v6(sk, &dst);
+		err = np_route_check_v6(sk, &dst);
 	if (err)
 		return err;
 	/* What an earlier attempt that failed has left behind. */
 	if (np_sk(sk)->conn)
 		np_sock_disconnect(sk, 0);
-	err = np_connect_route(sk, &dst, &src);
+	err = np_route_stream(sk, &dst, &src);
 	if (err)
 		return np_connect_refuse(sk, &dst, err, NP_STAT_UNREACHABLE,
 					 NP_REASON_NOT_LOCAL);

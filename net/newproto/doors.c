@@ -13,6 +13,7 @@
 #include <uapi/linux/newproto.h>
 
 #include "compat.h"
+#include "dgram.h"
 #include "sock.h"
 
 static unsigned short np_family = AF_NEWPROTO;
@@ -25,31 +26,54 @@ static int np_door_check(struct sock *sk, int kern)
 	return kern ? 0 : BPF_CGROUP_RUN_PROG_INET_SOCK(sk);
 }
 
+/* What a type of sockets does, or NULL. */
+static const struct proto_ops *np_door_ops(int type)
+{
+	switch (type) {
+	case SOCK_STREAM:
+		return &np_stream_ops;
+	case SOCK_DGRAM:
+		return &np_dgram_ops;
+	default:
+		return NULL;
+	}
+}
+
+/* The address family that a protocol of AF_NEWPROTO's stands for. */
+static int np_door_protocol(int type, int protocol)
+{
+	switch (protocol) {
+	case 0:
+	case IPPROTO_NEWPROTO:
+		return AF_INET;
+	case IPPROTO_TCP:
+		return type == SOCK_STREAM ? AF_INET : -EPROTONOSUPPORT;
+	case IPPROTO_UDP:
+		return type == SOCK_DGRAM ? AF_INET : -EPROTONOSUPPORT;
+	case NEWPROTO_PROTO_IPV6:
+		if (!IS_ENABLED(CONFIG_IPV6) || !ipv6_mod_enabled())
+			return -EAFNOSUPPORT;
+		return AF_INET6;
+	default:
+		return -EPROTONOSUPPORT;
+	}
+}
+
 /* socket(AF_NEWPROTO, ...) */
 static int np_door_create(struct net *net, struct socket *sock, int protocol,
 			  int kern)
 {
-	int family = AF_INET;
+	const struct proto_ops *ops = np_door_ops(sock->type);
 	struct sock *sk;
-	int err;
+	int family, err;
 
 	sock->state = SS_UNCONNECTED;
-	if (sock->type != SOCK_STREAM)
+	if (!ops)
 		return -ESOCKTNOSUPPORT;
-	switch (protocol) {
-	case 0:
-	case IPPROTO_TCP:
-	case IPPROTO_NEWPROTO:
-		break;
-	case NEWPROTO_PROTO_IPV6:
-		if (!IS_ENABLED(CONFIG_IPV6) || !ipv6_mod_enabled())
-			return -EAFNOSUPPORT;
-		family = AF_INET6;
-		break;
-	default:
-		return -EPROTONOSUPPORT;
-	}
-	sock->ops = &np_stream_ops;
+	family = np_door_protocol(sock->type, protocol);
+	if (family < 0)
+		return family;
+	sock->ops = ops;
 	sk = np_sock_alloc(net, sock, family, sock->type, kern);
 	if (!sk)
 		return -ENOMEM;
@@ -134,6 +158,40 @@ struct proto np6_proto = {
 };
 #endif
 
+struct proto np_dgram_proto = {
+	.name = "NEWPROTO-DGRAM",
+	.owner = THIS_MODULE,
+	.obj_size = sizeof(struct np_dgram),
+	.init = np_dgram_init,
+	.close = np_dgram_close,
+	.pre_connect = np_dgram_connect_pre,
+	.connect = np_dgram_connect,
+	.disconnect = np_dgram_disconnect,
+	.ioctl = np_proto_ioctl,
+	.unhash = np_dgram_unhash,
+	.rehash = np_dgram_rehash,
+	.get_port = np_dgram_get_port,
+	.put_port = np_dgram_put_port,
+};
+
+#if IS_ENABLED(CONFIG_IPV6)
+struct proto np6_dgram_proto = {
+	.name = "NEWPROTO-DGRAMv6",
+	.owner = THIS_MODULE,
+	.obj_size = sizeof(struct np6_dgram),
+	.init = np_dgram_init,
+	.close = np_dgram_close,
+	.pre_connect = np_dgram_connect_pre,
+	.connect = np_dgram_connect,
+	.disconnect = np_dgram_disconnect,
+	.ioctl = np_proto_ioctl,
+	.unhash = np_dgram_unhash,
+	.rehash = np_dgram_rehash,
+	.get_port = np_dgram_get_port,
+	.put_port = np_dgram_put_port,
+};
+#endif
+
 const struct proto_ops np_stream_ops = {
 	.family = PF_INET,
 	.owner = THIS_MODULE,
@@ -159,65 +217,150 @@ const struct proto_ops np_stream_ops = {
 	.set_rcvlowat = np_stream_set_rcvlowat,
 };
 
+static int np_door_bind(struct socket *sock, struct sockaddr *uaddr, int len)
+{
+#if IS_ENABLED(CONFIG_IPV6)
+	if (sock->sk->sk_family == AF_INET6)
+		return inet6_bind(sock, uaddr, len);
+#endif
+	return inet_bind(sock, uaddr, len);
+}
+
+const struct proto_ops np_dgram_ops = {
+	.family = PF_INET,
+	.owner = THIS_MODULE,
+	.release = np_door_release,
+	.bind = np_door_bind,
+	.connect = inet_dgram_connect,
+	.socketpair = sock_no_socketpair,
+	.accept = sock_no_accept,
+	.getname = np_door_getname,
+	.poll = np_dgram_poll,
+	.ioctl = np_dgram_ioctl,
+	.gettstamp = sock_gettstamp,
+	.listen = sock_no_listen,
+	.shutdown = inet_shutdown,
+	.setsockopt = np_dgram_setsockopt,
+	.getsockopt = np_dgram_getsockopt,
+	.sendmsg = np_dgram_sendmsg,
+	.recvmsg = np_dgram_recvmsg,
+	.mmap = sock_no_mmap,
+#ifdef NP_HAVE_SENDPAGE
+	.sendpage = sock_no_sendpage,
+#endif
+	.set_peek_off = sk_set_peek_off,
+};
+
 static struct net_proto_family np_door_family = {
 	.create = np_door_create,
 	.owner = THIS_MODULE,
 };
 
-static struct inet_protosw np_door_inet = {
-	.type = SOCK_STREAM,
-	.protocol = IPPROTO_NEWPROTO,
-	.prot = &np_proto,
-	.ops = &np_stream_ops,
+/* Permanent entries of these types stay before ours: nobody gets a socket of this
+ * family who has not asked for its protocol.
+ */
+static struct inet_protosw np_door_inet[] = {
+	{
+		.type = SOCK_STREAM,
+		.protocol = IPPROTO_NEWPROTO,
+		.prot = &np_proto,
+		.ops = &np_stream_ops,
+	}, {
+		.type = SOCK_DGRAM,
+		.protocol = IPPROTO_NEWPROTO,
+		.prot = &np_dgram_proto,
+		.ops = &np_dgram_ops,
+	},
 };
+
+static void np_door_open_v4(void)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(np_door_inet); i++)
+		inet_register_protosw(&np_door_inet[i]);
+}
+
+static void np_door_close_v4(void)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(np_door_inet); i++)
+		inet_unregister_protosw(&np_door_inet[i]);
+}
 
 #if IS_ENABLED(CONFIG_IPV6)
-static struct inet_protosw np_door_inet6 = {
-	.type = SOCK_STREAM,
-	.protocol = IPPROTO_NEWPROTO,
-	.prot = &np6_proto,
-	.ops = &np_stream_ops,
+static struct inet_protosw np_door_inet6[] = {
+	{
+		.type = SOCK_STREAM,
+		.protocol = IPPROTO_NEWPROTO,
+		.prot = &np6_proto,
+		.ops = &np_stream_ops,
+	}, {
+		.type = SOCK_DGRAM,
+		.protocol = IPPROTO_NEWPROTO,
+		.prot = &np6_dgram_proto,
+		.ops = &np_dgram_ops,
+	},
 };
 
-static int np_door_open_v6(void)
+static void np_door_open_v6(void)
 {
-	return ipv6_mod_enabled() ? inet6_register_protosw(&np_door_inet6) : 0;
+	int i;
+
+	if (!ipv6_mod_enabled())
+		return;
+	for (i = 0; i < ARRAY_SIZE(np_door_inet6); i++)
+		if (inet6_register_protosw(&np_door_inet6[i]))
+			pr_warn("newproto: no IPPROTO_NEWPROTO for AF_INET6, type %d\n",
+				np_door_inet6[i].type);
 }
 
 static void np_door_close_v6(void)
 {
-	if (ipv6_mod_enabled())
-		inet6_unregister_protosw(&np_door_inet6);
-}
+	int i;
 
-static int np_door_prepare_v6(void)
-{
-	return proto_register(&np6_proto, 1);
-}
-
-static void np_door_forget_v6(void)
-{
-	proto_unregister(&np6_proto);
+	if (!ipv6_mod_enabled())
+		return;
+	for (i = 0; i < ARRAY_SIZE(np_door_inet6); i++)
+		inet6_unregister_protosw(&np_door_inet6[i]);
 }
 #else
-static int np_door_open_v6(void)
+static void np_door_open_v6(void)
 {
-	return 0;
 }
 
 static void np_door_close_v6(void)
-{
-}
-
-static int np_door_prepare_v6(void)
-{
-	return 0;
-}
-
-static void np_door_forget_v6(void)
 {
 }
 #endif
+
+static struct proto *const np_door_protos[] = {
+	&np_proto, &np_dgram_proto,
+#if IS_ENABLED(CONFIG_IPV6)
+	&np6_proto, &np6_dgram_proto,
+#endif
+};
+
+static void np_door_forget(int n)
+{
+	while (n--)
+		proto_unregister(np_door_protos[n]);
+}
+
+static int np_door_prepare(void)
+{
+	int i, err;
+
+	for (i = 0; i < ARRAY_SIZE(np_door_protos); i++) {
+		err = proto_register(np_door_protos[i], 1);
+		if (err) {
+			np_door_forget(i);
+			return err;
+		}
+	}
+	return 0;
+}
 
 /**
  * np_doors_open - from now on programs can make sockets
@@ -238,28 +381,19 @@ int __init np_doors_open(void)
 		return -EINVAL;
 	}
 	np_door_family.family = np_family;
-	err = proto_register(&np_proto, 1);
+	err = np_door_prepare();
 	if (err)
 		return err;
-	err = np_door_prepare_v6();
-	if (err)
-		goto err_proto;
 	err = sock_register(&np_door_family);
 	if (err) {
 		pr_err("newproto: family=%u is taken; try family=13 or family=22\n",
 		       np_family);
-		goto err_v6;
+		np_door_forget(ARRAY_SIZE(np_door_protos));
+		return err;
 	}
-	inet_register_protosw(&np_door_inet);
-	if (np_door_open_v6())
-		pr_warn("newproto: no IPPROTO_NEWPROTO for AF_INET6\n");
+	np_door_open_v4();
+	np_door_open_v6();
 	return 0;
-
-err_v6:
-	np_door_forget_v6();
-err_proto:
-	proto_unregister(&np_proto);
-	return err;
 }
 
 /**
@@ -267,9 +401,8 @@ err_proto:
  */
 void np_doors_close(void)
 {
-	inet_unregister_protosw(&np_door_inet);
+	np_door_close_v4();
 	sock_unregister(np_door_family.family);
 	np_door_close_v6();
-	np_door_forget_v6();
-	proto_unregister(&np_proto);
+	np_door_forget(ARRAY_SIZE(np_door_protos));
 }

@@ -76,6 +76,57 @@ static const struct np_opt np_opt_table[] = {
 	WORKS(IPV6, IPV6_TRANSPARENT, TRANSPARENT, NP_OPT_BOOL),
 };
 
+/* The rows of datagram sockets. All of these work, and inet's own code sees to
+ * them: what makes sense of a packet that meets no router and no multicast.
+ */
+static const struct {
+	u16 level;
+	u16 name;
+} np_opt_dgram_table[] = {
+	{ IPPROTO_IP, IP_TOS },
+	{ IPPROTO_IP, IP_TTL },
+	{ IPPROTO_IP, IP_MTU_DISCOVER },
+	{ IPPROTO_IP, IP_RECVERR },
+	{ IPPROTO_IP, IP_PKTINFO },
+	{ IPPROTO_IP, IP_RECVTTL },
+	{ IPPROTO_IP, IP_RECVTOS },
+	{ IPPROTO_IP, IP_RECVORIGDSTADDR },
+	{ IPPROTO_IP, IP_FREEBIND },
+	{ IPPROTO_IP, IP_TRANSPARENT },
+	{ IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT },
+	{ IPPROTO_IPV6, IPV6_UNICAST_HOPS },
+	{ IPPROTO_IPV6, IPV6_TCLASS },
+	{ IPPROTO_IPV6, IPV6_MTU_DISCOVER },
+	{ IPPROTO_IPV6, IPV6_RECVERR },
+	{ IPPROTO_IPV6, IPV6_RECVPKTINFO },
+	{ IPPROTO_IPV6, IPV6_RECVHOPLIMIT },
+	{ IPPROTO_IPV6, IPV6_RECVTCLASS },
+	{ IPPROTO_IPV6, IPV6_RECVORIGDSTADDR },
+	{ IPPROTO_IPV6, IPV6_DONTFRAG },
+	{ IPPROTO_IPV6, IPV6_AUTOFLOWLABEL },
+	{ IPPROTO_IPV6, IPV6_ADDR_PREFERENCES },
+	{ IPPROTO_IPV6, IPV6_V6ONLY },
+	{ IPPROTO_IPV6, IPV6_FREEBIND },
+	{ IPPROTO_IPV6, IPV6_TRANSPARENT },
+};
+
+/**
+ * np_opt_is_dgram - do datagram sockets have an option of IP's or IPv6's?
+ * @level: the level
+ * @name: the option
+ */
+bool np_opt_is_dgram(int level, int name)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(np_opt_dgram_table); i++)
+		if (np_opt_dgram_table[i].level == level &&
+		    np_opt_dgram_table[i].name == name)
+			return true;
+	return false;
+}
+EXPORT_SYMBOL_NP_KUNIT(np_opt_is_dgram);
+
 /**
  * np_opt_find - find an option's row
  * @level: the level

@@ -82,6 +82,7 @@ struct np_opt {
 #define NP_OPT_TOS	BIT(4)	/* a byte, of which TCP keeps two bits */
 
 const struct np_opt *np_opt_find(int level, int name);
+bool np_opt_is_dgram(int level, int name);
 int np_opt_check(const struct np_opt *o, int *val);
 int np_opt_read(const struct np_opt *o, sockptr_t from, unsigned int len, int *val);
 int np_opt_write(const struct np_opt *o, int val, char __user *to,

@@ -4,6 +4,8 @@
  * and ip(7): who may share a port with whom, which ports are chosen for a
  * program, and which listener a connection goes to.
  */
+#include <linux/hash.h>
+#include <linux/jhash.h>
 #include <linux/random.h>
 #include <linux/rculist.h>
 #include <linux/sched.h>
@@ -405,6 +407,17 @@ void np_claim_drop(struct np_ports *t, struct np_claim *c)
 }
 EXPORT_SYMBOL_NP_KUNIT(np_claim_drop);
 
+static void np_listener_fill(struct np_listener *l, const struct np_claim *c)
+{
+	l->local = c->local;
+	l->ifindex = c->ifindex;
+	l->v6only = c->v6only;
+	l->reuseport = c->reuseport;
+	l->connected = c->connected;
+	l->peer = c->peer;
+	l->peer_port = c->peer_port;
+}
+
 /**
  * np_claim_listen - let connections come in
  * @c: a claim that holds a port
@@ -418,10 +431,7 @@ int np_claim_listen(struct np_claim *c, struct np_listener *l)
 	struct np_port *p = c->port;
 	int err = 0;
 
-	l->local = c->local;
-	l->ifindex = c->ifindex;
-	l->v6only = c->v6only;
-	l->reuseport = c->reuseport;
+	np_listener_fill(l, c);
 	spin_lock(&p->lock);
 	c->listening = true;
 	if (np_port_is_free_for(p, c)) {
@@ -449,6 +459,80 @@ void np_claim_unlisten(struct np_claim *c, struct np_listener *l)
 }
 EXPORT_SYMBOL_NP_KUNIT(np_claim_unlisten);
 
+/**
+ * np_claim_publish - let datagrams come in
+ * @c: a claim that holds a port
+ * @l: put on the port's list, with what @c says
+ * @old: what was there for @c before and @l stands in for, or NULL; readers
+ *	may see it until an RCU grace period has passed
+ *
+ * Unlike connections, datagrams go to one of those that share a port without
+ * any of them having a prior right.
+ */
+void np_claim_publish(struct np_claim *c, struct np_listener *l,
+		      struct np_listener *old)
+{
+	struct np_port *p = c->port;
+
+	spin_lock(&p->lock);
+	np_listener_fill(l, c);
+	if (old)
+		hlist_replace_rcu(&old->node, &l->node);
+	else
+		hlist_add_head_rcu(&l->node, &p->listeners);
+	spin_unlock(&p->lock);
+}
+EXPORT_SYMBOL_NP_KUNIT(np_claim_publish);
+
+/**
+ * np_claim_unpublish - let no more datagrams come in
+ * @c: the claim that was given to np_claim_publish()
+ * @l: the listener; readers may see it until an RCU grace period has passed
+ */
+void np_claim_unpublish(struct np_claim *c, struct np_listener *l)
+{
+	spin_lock(&c->port->lock);
+	hlist_del_rcu(&l->node);
+	spin_unlock(&c->port->lock);
+}
+EXPORT_SYMBOL_NP_KUNIT(np_claim_unpublish);
+
+/**
+ * np_claim_point - a datagram socket is connected, or not any more
+ * @c: a claim that holds a port
+ * @local: its address from now on
+ * @peer: the other end, or NULL; many may have the same
+ * @ifindex: its device from now on, or 0
+ */
+void np_claim_point(struct np_claim *c, const struct in6_addr *local,
+		    const struct np_addr *peer, int ifindex)
+{
+	spin_lock(&c->port->lock);
+	c->local = *local;
+	c->ifindex = ifindex;
+	c->connected = !!peer;
+	if (peer) {
+		c->peer = peer->ip;
+		c->peer_port = peer->port;
+	}
+	spin_unlock(&c->port->lock);
+}
+EXPORT_SYMBOL_NP_KUNIT(np_claim_point);
+
+/**
+ * np_claim_set_device - a datagram socket is bound to another device
+ * @c: a claim that holds a port
+ * @l: what was given to np_claim_publish() for it
+ * @ifindex: the device, or 0
+ */
+void np_claim_set_device(struct np_claim *c, struct np_listener *l, int ifindex)
+{
+	spin_lock(&c->port->lock);
+	c->ifindex = ifindex;
+	WRITE_ONCE(l->ifindex, ifindex);
+	spin_unlock(&c->port->lock);
+}
+
 /* How well a listener suits a destination, as inet's compute_score(): its own
  * address before a wildcard, its own device before any, IPv4 before
  * dual-stack; 0 if not at all.
@@ -456,12 +540,13 @@ EXPORT_SYMBOL_NP_KUNIT(np_claim_unlisten);
 static int np_listener_score(const struct np_listener *l,
 			     const struct in6_addr *dst, int ifindex)
 {
+	int dev = READ_ONCE(l->ifindex);
 	int score = 1;
 
 	if (!np_addr_covers(&l->local, l->v6only, dst))
 		return 0;
-	if (l->ifindex) {
-		if (l->ifindex != ifindex)
+	if (dev) {
+		if (dev != ifindex)
 			return 0;
 		score += 4;
 	}
@@ -507,3 +592,77 @@ struct np_listener *np_port_lookup(struct np_ports *t, const struct np_addr *dst
 	return best;
 }
 EXPORT_SYMBOL_NP_KUNIT(np_port_lookup);
+
+/* The same with the sender in mind: what is connected to it comes first. */
+static int np_listener_score_from(const struct np_listener *l,
+				  const struct np_addr *dst,
+				  const struct np_addr *src, int ifindex)
+{
+	int score;
+
+	if (l->connected && (!ipv6_addr_equal(&l->peer, &src->ip) ||
+			     (l->peer_port && l->peer_port != src->port)))
+		return 0;
+	score = np_listener_score(l, &dst->ip, ifindex);
+	return score && l->connected ? score + 16 + !!l->peer_port : score;
+}
+
+/* What a flow sees of a listener: those that share a port are chosen by it, so
+ * that a flow stays with the one it has.
+ */
+static u32 np_listener_rank(const struct np_listener *l, const struct np_addr *dst,
+			    const struct np_addr *src)
+{
+	u32 ports = (__force u32)dst->port << 16 | (__force u32)src->port;
+
+	return jhash_3words(ipv6_addr_hash(&src->ip), ports,
+			    hash_ptr(l->owner, 32), 0);
+}
+
+/**
+ * np_port_lookup_from - who takes a datagram?
+ * @t: the port table
+ * @dst: the destination, no wildcard
+ * @src: the sender
+ * @ifindex: the device that it comes in on
+ *
+ * Context: RCU read lock held, as long as the result is used.
+ *
+ * Return: the listener, or NULL.
+ */
+struct np_listener *np_port_lookup_from(struct np_ports *t,
+					const struct np_addr *dst,
+					const struct np_addr *src, int ifindex)
+{
+	u32 key = ntohs(dst->port), rank, best_rank = 0;
+	struct np_listener *l, *best = NULL;
+	int score, best_score = 0;
+	struct np_port *p;
+
+	p = rhashtable_lookup(&t->table, &key, np_port_params);
+	if (!p)
+		return NULL;
+	hlist_for_each_entry_rcu(l, &p->listeners, node) {
+		score = np_listener_score_from(l, dst, src, ifindex);
+		if (!score || score < best_score)
+			continue;
+		if (score > best_score) {
+			best_score = score;
+			best = l;
+			best_rank = 0;
+			continue;
+		}
+		/* The latest bound comes first, but for those that share. */
+		if (!l->reuseport || !best->reuseport)
+			continue;
+		if (!best_rank)
+			best_rank = np_listener_rank(best, dst, src);
+		rank = np_listener_rank(l, dst, src);
+		if (rank > best_rank) {
+			best = l;
+			best_rank = rank;
+		}
+	}
+	return best;
+}
+EXPORT_SYMBOL_NP_KUNIT(np_port_lookup_from);

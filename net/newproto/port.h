@@ -102,23 +102,31 @@ struct np_claim {
 };
 
 /**
- * struct np_listener - where connections to a port go
+ * struct np_listener - where connections, or datagrams, to a port go
  *
  * Part of an object that is freed after an RCU grace period. Immutable while
- * on a port's list.
+ * on a port's list, but for @ifindex.
  *
  * @node: in the port's list
  * @local: bound address, wildcards allowed
+ * @peer: the only address that is listened to, if @connected
+ * @owner: whose it is: names it among those that share a port; not looked at
  * @ifindex: bound device or 0
+ * @peer_port: the only port that is listened to, if @connected; 0: any
  * @v6only: takes no IPv4
  * @reuseport: shares its port; connections are spread over those that do
+ * @connected: @peer is set
  */
 struct np_listener {
 	struct hlist_node node;
 	struct in6_addr local;
+	struct in6_addr peer;
+	const void *owner;
 	int ifindex;
-	bool v6only;
-	bool reuseport;
+	__be16 peer_port;
+	u8 v6only:1;
+	u8 reuseport:1;
+	u8 connected:1;
 };
 
 int np_port_cache_init(void);
@@ -138,8 +146,17 @@ void np_claim_join(struct np_claim *c, struct np_claim *parent);
 void np_claim_drop(struct np_ports *t, struct np_claim *c);
 int np_claim_listen(struct np_claim *c, struct np_listener *l);
 void np_claim_unlisten(struct np_claim *c, struct np_listener *l);
+void np_claim_publish(struct np_claim *c, struct np_listener *l,
+		      struct np_listener *old);
+void np_claim_unpublish(struct np_claim *c, struct np_listener *l);
+void np_claim_point(struct np_claim *c, const struct in6_addr *local,
+		    const struct np_addr *peer, int ifindex);
+void np_claim_set_device(struct np_claim *c, struct np_listener *l, int ifindex);
 struct np_listener *np_port_lookup(struct np_ports *t, const struct np_addr *dst,
 				   int ifindex);
+struct np_listener *np_port_lookup_from(struct np_ports *t,
+					const struct np_addr *dst,
+					const struct np_addr *src, int ifindex);
 
 static inline u16 np_claim_number(const struct np_claim *c)
 {

@@ -23,6 +23,10 @@ static const char * const np_stat_names[NP_STAT_NR] = {
 	[NP_STAT_TURNED_AWAY] = "turned_away",
 	[NP_STAT_RESET] = "reset",
 	[NP_STAT_CLOSED] = "closed",
+	[NP_STAT_DGRAM_DELIVERED] = "dgram_delivered",
+	[NP_STAT_DGRAM_REFUSED] = "dgram_refused",
+	[NP_STAT_DGRAM_DROPPED] = "dgram_dropped",
+	[NP_STAT_DGRAM_FILTERED] = "dgram_filtered",
 };
 
 static const char * const np_proc_types[NP_SPACE_NR] = {
@@ -59,7 +63,8 @@ static void np_proc_addr(struct seq_file *seq, const struct in6_addr *ip,
 }
 
 /* The two queues as ss(8) has them: bytes to be read and bytes not yet read by
- * the other end; of a listener what is pending and how much may be.
+ * the other end; of a listener what is pending and how much may be; of a
+ * datagram socket what it is charged for those to be received.
  */
 static void np_proc_queues(struct seq_file *seq, struct sock *sk)
 {
@@ -68,6 +73,10 @@ static void np_proc_queues(struct seq_file *seq, struct sock *sk)
 	struct np_group *g;
 	struct np_chan *c;
 
+	if (sk->sk_type == SOCK_DGRAM) {
+		seq_printf(seq, " %u 0", sk_rmem_alloc_get(sk));
+		return;
+	}
 	rcu_read_lock();
 	g = READ_ONCE(nsk->group);
 	if (g) {

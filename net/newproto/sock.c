@@ -10,6 +10,7 @@
 
 #include <uapi/linux/newproto.h>
 
+#include "dgram.h"
 #include "sock.h"
 #include "state.h"
 #include "trace.h"
@@ -18,16 +19,11 @@ static struct lock_class_key np_lock_key[2];
 static struct lock_class_key np_slock_key[2];
 
 /**
- * np_sock_init - make a socket out of what inet has prepared
+ * np_base_init - prepare what sockets of every type begin with
  * @sk: just allocated, sock_init_data() done
- *
- * The same for both doors and for accept().
- *
- * Return: 0.
  */
-int np_sock_init(struct sock *sk)
+void np_base_init(struct sock *sk)
 {
-	struct np_sock *nsk = np_sk(sk);
 	int v6 = sk->sk_family == AF_INET6;
 
 	/* TCP's lock classes are not ours: see the lock order in sock.h. */
@@ -37,6 +33,23 @@ int np_sock_init(struct sock *sk)
 				      v6 ? "sk_lock-AF_NEWPROTO-v6" :
 					   "sk_lock-AF_NEWPROTO",
 				      &np_lock_key[v6]);
+	memset(&np_base(sk)->claim, 0, sizeof(np_base(sk)->claim));
+	sock_prot_inuse_add(sock_net(sk), sk->sk_prot, 1);
+}
+
+/**
+ * np_sock_init - make a stream socket out of what inet has prepared
+ * @sk: just allocated, sock_init_data() done
+ *
+ * The same for both doors and for accept().
+ *
+ * Return: 0.
+ */
+int np_sock_init(struct sock *sk)
+{
+	struct np_sock *nsk = np_sk(sk);
+
+	np_base_init(sk);
 	mutex_init(&nsk->tx_lock);
 	mutex_init(&nsk->rx_lock);
 	nsk->tx = NULL;
@@ -46,19 +59,20 @@ int np_sock_init(struct sock *sk)
 	nsk->hints = NULL;
 	nsk->wait = NULL;
 	nsk->gen = 0;
-	memset(&nsk->base.claim, 0, sizeof(nsk->base.claim));
-	sock_prot_inuse_add(sock_net(sk), sk->sk_prot, 1);
 	return 0;
 }
 
 #if IS_ENABLED(CONFIG_IPV6)
 /* inet6_create() counts from the end of the object. */
 static_assert(offsetofend(struct np6_sock, inet6) == sizeof(struct np6_sock));
+static_assert(offsetofend(struct np6_dgram, inet6) == sizeof(struct np6_dgram));
 
 static void np_sock_init_v6(struct sock *sk)
 {
-	struct ipv6_pinfo *inet6 = &((struct np6_sock *)sk)->inet6;
+	struct ipv6_pinfo *inet6;
 
+	/* Where inet6_create() finds it, too: at the end of the object. */
+	inet6 = (void *)sk + sk->sk_prot->obj_size - sizeof(*inet6);
 	inet_sk(sk)->pinet6 = inet6;
 	inet6->hop_limit = -1;
 	inet6->mcast_hops = IPV6_DEFAULT_MCASTHOPS;
@@ -73,6 +87,15 @@ static void np_sock_init_v6(struct sock *sk)
 {
 }
 #endif
+
+static struct proto *np_sock_proto(int family, int type)
+{
+#if IS_ENABLED(CONFIG_IPV6)
+	if (family == AF_INET6)
+		return type == SOCK_DGRAM ? &np6_dgram_proto : &np6_proto;
+#endif
+	return type == SOCK_DGRAM ? &np_dgram_proto : &np_proto;
+}
 
 /**
  * np_sock_alloc - make a socket, as inet_create() and inet6_create() do
@@ -89,14 +112,10 @@ static void np_sock_init_v6(struct sock *sk)
 struct sock *np_sock_alloc(struct net *net, struct socket *sock, int family,
 			   int type, int kern)
 {
-	struct proto *prot = &np_proto;
+	struct proto *prot = np_sock_proto(family, type);
 	struct inet_sock *inet;
 	struct sock *sk;
 
-#if IS_ENABLED(CONFIG_IPV6)
-	if (family == AF_INET6)
-		prot = &np6_proto;
-#endif
 	sk = sk_alloc(net, family, GFP_KERNEL, prot, kern);
 	if (!sk)
 		return NULL;
@@ -112,7 +131,7 @@ struct sock *np_sock_alloc(struct net *net, struct socket *sock, int family,
 	inet->mc_all = 1;
 	if (family == AF_INET6)
 		np_sock_init_v6(sk);
-	np_sock_init(sk);
+	prot->init(sk);
 	return sk;
 }
 

@@ -115,8 +115,14 @@ extern struct proto np_proto;
 extern struct proto np6_proto;
 #endif
 extern const struct proto_ops np_stream_ops;
+extern struct proto np_dgram_proto;
+#if IS_ENABLED(CONFIG_IPV6)
+extern struct proto np6_dgram_proto;
+#endif
+extern const struct proto_ops np_dgram_ops;
 
 /* sock.c */
+void np_base_init(struct sock *sk);
 int np_sock_init(struct sock *sk);
 struct sock *np_sock_alloc(struct net *net, struct socket *sock, int family,
 			   int type, int kern);
@@ -135,6 +141,7 @@ int np_sock_disconnect(struct sock *sk, int flags);
 int np_bind_get_port(struct sock *sk, unsigned short snum);
 void np_bind_put_port(struct sock *sk);
 void np_bind_latch(struct sock *sk);
+void np_bind_local(const struct sock *sk, struct in6_addr *ip);
 void np_bind_restore(struct sock *sk);
 void np_bind_range(struct sock *sk, struct np_range *range);
 int np_bind_addr(struct socket *sock, struct sockaddr *uaddr, int len);

@@ -17,6 +17,10 @@ enum np_stat {
 	NP_STAT_TURNED_AWAY,	/* pending or waiting when the listener closed */
 	NP_STAT_RESET,		/* connections ended by a reset */
 	NP_STAT_CLOSED,		/* connected sockets closed in order */
+	NP_STAT_DGRAM_DELIVERED, /* datagrams put into a receiver's queue */
+	NP_STAT_DGRAM_REFUSED,	/* datagrams that nobody was there for */
+	NP_STAT_DGRAM_DROPPED,	/* datagrams whose receiver was full */
+	NP_STAT_DGRAM_FILTERED,	/* datagrams that a socket filter did not let in */
 	NP_STAT_NR
 };
 

@@ -37,13 +37,22 @@
 
 /*
  * The third argument of socket(AF_NEWPROTO, ...) that makes an IPv6 socket,
- * dual-stack unless IPV6_V6ONLY is set. 0, IPPROTO_NEWPROTO and IPPROTO_TCP
- * (with SOCK_STREAM, which is what getaddrinfo() hands to programs) make an
- * IPv4 socket.
+ * dual-stack unless IPV6_V6ONLY is set. 0, IPPROTO_NEWPROTO, and what
+ * getaddrinfo() hands to programs (IPPROTO_TCP with SOCK_STREAM, IPPROTO_UDP
+ * with SOCK_DGRAM) make an IPv4 socket.
  */
 #define NEWPROTO_PROTO_IPV6	259
 
 /* The level of this family's own socket options. */
 #define SOL_NEWPROTO		290
+
+/*
+ * An int, of datagram sockets: 1: a datagram that finds its receiver's buffer
+ * full waits until there is room, for as long as SO_SNDTIMEO says; a
+ * nonblocking send fails with EAGAIN, and poll() says POLLOUT when there is
+ * room again. 0, the default: it is dropped, as UDP's is, and the receiver's
+ * SO_RXQ_OVFL counts it.
+ */
+#define NEWPROTO_WAIT		1
 
 #endif /* _UAPI_LINUX_NEWPROTO_H */

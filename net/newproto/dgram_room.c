@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Waiting for room at a receiver: what NEWPROTO_WAIT makes of a datagram that
+ * would be dropped otherwise. The contract is at struct np_room.
+ */
+#include <linux/sched/signal.h>
+
+#include "dgram.h"
+
+/**
+ * np_room_init - a socket that waits nowhere, and on which nobody waits
+ * @sk: the socket
+ */
+void np_room_init(struct sock *sk)
+{
+	struct np_dgram *dg = np_dg(sk);
+
+	INIT_LIST_HEAD(&dg->waiters);
+	INIT_LIST_HEAD(&dg->room.node);
+	dg->room.sk = sk;
+	dg->room.on = NULL;
+}
+
+/* Go on a receiver's list, unless there is room, or it takes no more. */
+static bool np_room_join(struct np_room *room, struct sock *to)
+{
+	spinlock_t *lock = &to->sk_receive_queue.lock;
+	bool wait = false;
+
+	spin_lock(lock);
+	if (!np_dg(to)->closed) {
+		list_add_tail(&room->node, &np_dg(to)->waiters);
+		smp_mb();	/* pairs with np_room_made() */
+		wait = np_dgram_is_full(to);
+		if (!wait)
+			list_del_init(&room->node);
+	}
+	spin_unlock(lock);
+	return wait;
+}
+
+static void np_room_quit(struct np_room *room, struct sock *to)
+{
+	spin_lock(&to->sk_receive_queue.lock);
+	list_del_init(&room->node);
+	spin_unlock(&to->sk_receive_queue.lock);
+}
+
+/* Have poll() say when there is room at @to. False if there is already. */
+static bool np_room_ask(struct sock *sk, struct sock *to)
+{
+	struct np_room *room = &np_dg(sk)->room;
+	struct sock *old;
+	bool wait;
+
+	lock_sock(sk);
+	old = room->on;
+	if (old)
+		np_room_quit(room, old);
+	sock_hold(to);
+	room->on = to;
+	wait = np_room_join(room, to);
+	release_sock(sk);
+	if (old)
+		sock_put(old);
+	return wait;
+}
+
+/**
+ * np_room_wait - wait until a receiver has room
+ * @sk: the sender
+ * @to: the receiver; the caller has a reference
+ * @timeo: how long to wait, in jiffies; 0: not at all, but have poll() tell.
+ *	Changed to what is left
+ *
+ * Context: may sleep.
+ *
+ * Return: 0: look again; -EAGAIN, -ERESTARTSYS, -EINTR.
+ */
+int np_room_wait(struct sock *sk, struct sock *to, long *timeo)
+{
+	struct np_room room = { .sk = sk };
+	DEFINE_WAIT(wait);
+	int err = 0;
+
+	if (!*timeo)
+		return np_room_ask(sk, to) ? -EAGAIN : 0;
+	INIT_LIST_HEAD(&room.node);
+	prepare_to_wait(sk_sleep(sk), &wait, TASK_INTERRUPTIBLE);
+	if (np_room_join(&room, to)) {
+		if (signal_pending(current))
+			err = sock_intr_errno(*timeo);
+		else
+			*timeo = schedule_timeout(*timeo);
+	}
+	finish_wait(sk_sleep(sk), &wait);
+	np_room_quit(&room, to);
+	return err;
+}
+
+/**
+ * np_room_leave - a socket does not wait for room any more
+ * @sk: the sender
+ *
+ * Context: may sleep.
+ */
+void np_room_leave(struct sock *sk)
+{
+	struct np_room *room = &np_dg(sk)->room;
+	struct sock *on;
+
+	if (likely(!READ_ONCE(room->on)))
+		return;
+	lock_sock(sk);
+	on = room->on;
+	if (on)
+		np_room_quit(room, on);
+	WRITE_ONCE(room->on, NULL);
+	release_sock(sk);
+	if (on)
+		sock_put(on);
+}
+
+/**
+ * np_room_is_awaited - does poll() have to say that a socket is not writable?
+ * @sk: the sender
+ *
+ * Context: any; a snapshot.
+ */
+bool np_room_is_awaited(const struct sock *sk)
+{
+	const struct np_room *room = &np_dg(sk)->room;
+
+	return READ_ONCE(room->on) && !list_empty_careful(&room->node);
+}
+
+static void np_room_wake(struct sock *sk)
+{
+	struct np_room *room, *next;
+
+	lockdep_assert_held(&sk->sk_receive_queue.lock);
+	list_for_each_entry_safe(room, next, &np_dg(sk)->waiters, node) {
+		list_del_init(&room->node);
+		room->sk->sk_write_space(room->sk);
+	}
+}
+
+/**
+ * np_room_made - a datagram was read: wake senders once half of the room is free
+ * @sk: the receiver
+ */
+void np_room_made(struct sock *sk)
+{
+	smp_mb();	/* pairs with np_room_join() */
+	if (likely(list_empty_careful(&np_dg(sk)->waiters)) ||
+	    atomic_read(&sk->sk_rmem_alloc) > READ_ONCE(sk->sk_rcvbuf) / 2)
+		return;
+	spin_lock(&sk->sk_receive_queue.lock);
+	np_room_wake(sk);
+	spin_unlock(&sk->sk_receive_queue.lock);
+}
+
+/**
+ * np_room_close - a receiver takes no more
+ * @sk: the receiver
+ *
+ * Who waits for it finds, on looking again, that it is not there.
+ */
+void np_room_close(struct sock *sk)
+{
+	spin_lock(&sk->sk_receive_queue.lock);
+	np_dg(sk)->closed = true;
+	np_room_wake(sk);
+	spin_unlock(&sk->sk_receive_queue.lock);
+}

@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Sending datagrams: where to, and into the receiver's queue.
+ */
+#include <linux/bpf-cgroup.h>
+#include <linux/filter.h>
+#include <linux/udp.h>
+#include <net/ip.h>
+#include <net/ipv6.h>
+#include <net/tcp_states.h>
+
+#include "compat.h"
+#include "dgram.h"
+#include "trace.h"
+
+/**
+ * np_dgram_source - the address that a socket's datagrams come from
+ * @sk: the socket
+ * @f: its source is set: a wildcard unless the socket is bound to an address,
+ *	or connected
+ */
+void np_dgram_source(const struct sock *sk, struct np_flow *f)
+{
+	f->src.port = inet_sk(sk)->inet_sport;
+#if IS_ENABLED(CONFIG_IPV6)
+	if (sk->sk_family == AF_INET6) {
+		f->src.ip = inet6_sk(sk)->saddr;
+		return;
+	}
+#endif
+	np_addr_set_v4(&f->src.ip, inet_sk(sk)->inet_saddr);
+}
+
+/* Who a connected socket's datagrams go to, seen as connect() has left it. */
+static int np_dgram_peer(struct sock *sk, struct np_flow *f)
+{
+	const struct np_dest *dest;
+	int err = -EDESTADDRREQ;
+
+	rcu_read_lock();
+	dest = READ_ONCE(np_dg(sk)->dest);
+	if (dest && dest->l.connected && READ_ONCE(sk->sk_state) == TCP_ESTABLISHED) {
+		f->dst.ip = dest->l.peer;
+		f->dst.port = dest->l.peer_port;
+		f->src.ip = dest->l.local;
+		f->src.port = inet_sk(sk)->inet_sport;
+		f->ifindex = READ_ONCE(dest->l.ifindex);
+		err = 0;
+	}
+	rcu_read_unlock();
+	return err;
+}
+
+static int np_dgram_name_to_v4(const struct msghdr *msg, struct np_flow *f)
+{
+	const struct sockaddr_in *sin = msg->msg_name;
+
+	if (msg->msg_namelen < sizeof(*sin))
+		return -EINVAL;
+	if (sin->sin_family != AF_INET && sin->sin_family != AF_UNSPEC)
+		return -EAFNOSUPPORT;
+	np_addr_set_v4(&f->dst.ip, sin->sin_addr.s_addr);
+	f->dst.port = sin->sin_port;
+	return sin->sin_port ? 0 : -EINVAL;
+}
+
+#if IS_ENABLED(CONFIG_IPV6)
+static int np_dgram_name_to_v6(struct sock *sk, const struct msghdr *msg,
+			       struct np_flow *f)
+{
+	const struct sockaddr_in6 *sin6 = msg->msg_name;
+	int err;
+
+	if (msg->msg_namelen < offsetofend(struct sockaddr_in6, sin6_family))
+		return -EINVAL;
+	switch (sin6->sin6_family) {
+	case AF_INET:
+		if (ipv6_only_sock(sk))
+			return -ENETUNREACH;
+		return np_dgram_name_to_v4(msg, f);
+	case AF_INET6:
+		break;
+	default:
+		return -EINVAL;
+	}
+	err = np_addr_parse(&f->dst, msg->msg_name, msg->msg_namelen, AF_INET6);
+	if (err)
+		return err;
+	if (ipv6_addr_any(&f->dst.ip) && np_addr_is_v4(&inet6_sk(sk)->saddr))
+		np_addr_set_v4(&f->dst.ip, htonl(INADDR_LOOPBACK));
+	if (np_addr_is_v4(&f->dst.ip) && ipv6_only_sock(sk))
+		return -ENETUNREACH;
+	if (f->dst.scope)
+		f->ifindex = f->dst.scope;
+	return f->dst.port ? 0 : -EINVAL;
+}
+#else
+static int np_dgram_name_to_v6(struct sock *sk, const struct msghdr *msg,
+			       struct np_flow *f)
+{
+	return -EAFNOSUPPORT;
+}
+#endif
+
+/* Does a message name whom it is for? An IPv6 socket takes AF_UNSPEC for no. */
+static bool np_dgram_is_named(const struct sock *sk, const struct msghdr *msg)
+{
+	const struct sockaddr *name = msg->msg_name;
+
+	if (!name)
+		return false;
+	return sk->sk_family != AF_INET6 || name->sa_family != AF_UNSPEC ||
+	       msg->msg_namelen < offsetofend(struct sockaddr, sa_family);
+}
+
+/* What the socket's own options say of a datagram. */
+static void np_dgram_marks(const struct sock *sk, struct np_flow *f)
+{
+	struct net *net = sock_net(sk);
+
+	if (np_addr_is_v4(&f->dst.ip)) {
+		f->tos = np_inet_tos(inet_sk(sk));
+		f->ttl = np_inet_ttl(net, inet_sk(sk));
+		return;
+	}
+#if IS_ENABLED(CONFIG_IPV6)
+	f->tos = max_t(int, inet6_sk(sk)->tclass, 0);
+	f->ttl = np_inet6_hops(net, inet6_sk(sk));
+#endif
+}
+
+/* cgroup-BPF programs see, and change, where a datagram goes and comes from. */
+static int np_dgram_bpf_v4(struct sock *sk, bool named, struct np_flow *f)
+{
+	struct sockaddr_in sin = {
+		.sin_family = AF_INET,
+		.sin_port = f->dst.port,
+		.sin_addr.s_addr = np_addr_v4(&f->dst.ip),
+	};
+	__be32 src = np_addr_v4(&f->src.ip);
+	int err;
+
+	err = BPF_CGROUP_RUN_PROG_UDP4_SENDMSG_LOCK(sk, named ? (struct sockaddr *)&sin :
+						    NULL, &src);
+	if (err)
+		return err;
+	np_addr_set_v4(&f->src.ip, src);
+	if (!named)
+		return 0;
+	np_addr_set_v4(&f->dst.ip, sin.sin_addr.s_addr);
+	f->dst.port = sin.sin_port;
+	return sin.sin_port ? 0 : -EINVAL;
+}
+
+static int np_dgram_bpf_v6(struct sock *sk, bool named, struct np_flow *f)
+{
+	struct sockaddr_in6 sin6 = {
+		.sin6_family = AF_INET6,
+		.sin6_port = f->dst.port,
+		.sin6_addr = f->dst.ip,
+		.sin6_scope_id = f->dst.scope,
+	};
+	int err;
+
+	err = BPF_CGROUP_RUN_PROG_UDP6_SENDMSG_LOCK(sk, named ? (struct sockaddr *)&sin6 :
+						    NULL, &f->src.ip);
+	if (err || !named)
+		return err;
+	if (np_addr_is_v4(&sin6.sin6_addr))
+		return -EOPNOTSUPP;
+	f->dst.ip = sin6.sin6_addr;
+	f->dst.port = sin6.sin6_port;
+	return sin6.sin6_port ? 0 : -EINVAL;
+}
+
+/* The way of a datagram that names its destination, or has control messages. */
+static int np_dgram_way(struct sock *sk, struct msghdr *msg, bool named,
+			struct np_flow *f)
+{
+	int err = 0;
+
+	np_dgram_source(sk, f);
+	f->ifindex = READ_ONCE(sk->sk_bound_dev_if);
+	if (!named)
+		err = np_dgram_peer(sk, f);
+	else if (sk->sk_family == AF_INET)
+		err = np_dgram_name_to_v4(msg, f);
+	else
+		err = np_dgram_name_to_v6(sk, msg, f);
+	if (err)
+		return err;
+	np_dgram_marks(sk, f);
+	/* An IPv4 destination wants an IPv4 source, also of an IPv6 wildcard. */
+	if (np_addr_is_v4(&f->dst.ip) && ipv6_addr_any(&f->src.ip))
+		np_addr_set_v4(&f->src.ip, 0);
+	if (msg->msg_controllen) {
+		err = np_dgram_send_cmsg(sk, msg, f);
+		if (err)
+			return err;
+	}
+	if (np_addr_is_v4(&f->dst.ip))
+		err = np_dgram_bpf_v4(sk, named, f);
+	else
+		err = np_dgram_bpf_v6(sk, named, f);
+	return err ?: np_route_dgram(sk, f);
+}
+
+/* What keeps a socket from sending: an error of an earlier datagram first. */
+static int np_dgram_tx_check(struct sock *sk)
+{
+	int err = sock_error(sk);
+
+	if (err)
+		return err;
+	return READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN ? -EPIPE : 0;
+}
+
+static void np_dgram_rfree(struct sk_buff *skb)
+{
+	atomic_sub(skb->truesize, &skb->sk->sk_rmem_alloc);
+}
+
+/* Charge a receiver, if it has room. */
+static bool np_dgram_charge(struct sock *to, struct sk_buff *skb)
+{
+	unsigned int size = skb->truesize, used;
+
+	if (np_dgram_is_full(to))
+		return false;
+	/* Others may be doing the same: more than one too many is too much. */
+	used = atomic_add_return(size, &to->sk_rmem_alloc);
+	if (used > size + (unsigned int)READ_ONCE(to->sk_rcvbuf)) {
+		atomic_sub(size, &to->sk_rmem_alloc);
+		return false;
+	}
+	skb->sk = to;
+	skb->destructor = np_dgram_rfree;
+	return true;
+}
+
+static void np_dgram_drop(struct sock *to, struct sk_buff *skb, enum np_stat stat,
+			  enum skb_drop_reason reason)
+{
+	sk_drops_add(to, skb);
+	np_stat_inc(sock_net(to), stat);
+	kfree_skb_reason(skb, reason);
+}
+
+/* Let the receiver's filters see a datagram, and put it into its queue. */
+static void np_dgram_queue(struct sock *to, struct sk_buff *skb, int ifindex)
+{
+	struct sk_buff_head *queue = &to->sk_receive_queue;
+
+	skb->skb_iif = ifindex;
+	skb->dev = sock_net(to)->loopback_dev;
+	if (sk_filter_trim_cap(to, skb, sizeof(struct udphdr))) {
+		np_dgram_drop(to, skb, NP_STAT_DGRAM_FILTERED,
+			      SKB_DROP_REASON_SOCKET_FILTER);
+		return;
+	}
+	skb->dev = NULL;
+	np_dgram_skb_arrive(skb, ifindex);
+	if (sock_flag(to, SOCK_TIMESTAMP))
+		__net_timestamp(skb);
+	spin_lock(&queue->lock);
+	if (unlikely(np_dg(to)->closed)) {
+		/* As if it had come in right before. */
+		spin_unlock(&queue->lock);
+		kfree_skb_reason(skb, SKB_DROP_REASON_NO_SOCKET);
+		return;
+	}
+	sock_skb_set_dropcount(to, skb);
+	__skb_queue_tail(queue, skb);
+	spin_unlock(&queue->lock);
+	np_stat_inc(sock_net(to), NP_STAT_DGRAM_DELIVERED);
+	to->sk_data_ready(to);
+}
+
+/* Who is there? Context: RCU. */
+static struct sock *np_dgram_find(struct sock *sk, const struct np_flow *f,
+				  int ifindex)
+{
+	struct np_listener *l;
+
+	l = np_port_lookup_from(np_sock_ports(sk), &f->dst, &f->src, ifindex);
+	return l ? container_of(l, struct np_dest, l)->sk : NULL;
+}
+
+/* Hand a datagram to its receiver. The receiver's reference is @wait_for if it
+ * is full and the sender wants to wait; the datagram is the caller's still.
+ */
+static int np_dgram_offer(struct sock *sk, const struct np_flow *f,
+			  struct sk_buff *skb, int ifindex, struct sock **wait_for)
+{
+	struct sock *to;
+
+	rcu_read_lock();
+	to = np_dgram_find(sk, f, ifindex);
+	if (!to) {
+		rcu_read_unlock();
+		np_stat_inc(sock_net(sk), NP_STAT_DGRAM_REFUSED);
+		np_dgram_refuse(sk, f, skb, ifindex);
+		kfree_skb_reason(skb, SKB_DROP_REASON_NO_SOCKET);
+		return 0;
+	}
+	if (likely(np_dgram_charge(to, skb))) {
+		np_dgram_queue(to, skb, ifindex);
+	} else if (!READ_ONCE(np_dg(sk)->wait)) {
+		np_dgram_drop(to, skb, NP_STAT_DGRAM_DROPPED,
+			      SKB_DROP_REASON_SOCKET_RCVBUFF);
+	} else if (refcount_inc_not_zero(&to->sk_refcnt)) {
+		rcu_read_unlock();
+		*wait_for = to;
+		return -EAGAIN;
+	} else {
+		rcu_read_unlock();
+		return -ESTALE;
+	}
+	rcu_read_unlock();
+	return 0;
+}
+
+/**
+ * np_dgram_transmit - send a datagram whose way is known
+ * @sk: the sender
+ * @f: the way
+ * @from: the payload
+ * @len: its length
+ * @flags: MSG_*
+ *
+ * Context: may sleep, with NEWPROTO_WAIT for as long as SO_SNDTIMEO lets it.
+ *
+ * Return: 0, also where the datagram is dropped; or what send(2) and udp(7)
+ * say.
+ */
+int np_dgram_transmit(struct sock *sk, struct np_flow *f, struct iov_iter *from,
+		      size_t len, int flags)
+{
+	long timeo = sock_sndtimeo(sk, flags & MSG_DONTWAIT);
+	int ifindex = sock_net(sk)->loopback_dev->ifindex;
+	struct sock *to = NULL;
+	struct sk_buff *skb;
+	int err;
+
+	if (ipv6_addr_type(&f->dst.ip) & IPV6_ADDR_LINKLOCAL)
+		ifindex = f->ifindex;
+	err = np_dgram_tx_check(sk);
+	if (err)
+		return err;
+	skb = np_dgram_skb(f, from, len);
+	if (IS_ERR(skb))
+		return PTR_ERR(skb);
+	for (;;) {
+		err = np_dgram_offer(sk, f, skb, ifindex, &to);
+		if (likely(!err))
+			break;
+		if (err == -ESTALE)
+			continue;	/* it is on its way out of the list */
+		err = np_room_wait(sk, to, &timeo);
+		sock_put(to);
+		if (!err)
+			err = np_dgram_tx_check(sk);
+		if (err) {
+			kfree_skb(skb);
+			return err;
+		}
+	}
+	np_room_leave(sk);
+	return 0;
+}
+
+/* As inet_send_prepare(): a socket gets a port when it first needs one. */
+static int np_dgram_autobind(struct sock *sk)
+{
+	int err = 0;
+
+	lock_sock(sk);
+	if (!inet_sk(sk)->inet_num) {
+		err = np_dgram_get_port(sk, 0);
+		if (!err)
+			inet_sk(sk)->inet_sport = htons(inet_sk(sk)->inet_num);
+	}
+	release_sock(sk);
+	return err ? -EAGAIN : 0;
+}
+
+static int np_dgram_fits(const struct np_flow *f, size_t len)
+{
+	size_t max = np_addr_is_v4(&f->dst.ip) ? NP_DGRAM_MAX_V4 : NP_DGRAM_MAX_V6;
+
+	return len <= max ? 0 : -EMSGSIZE;
+}
+
+/**
+ * np_dgram_sendmsg - send(2) and its kin
+ * @sock: the socket
+ * @msg: the datagram
+ * @len: its length
+ *
+ * Context: may sleep.
+ *
+ * Return: @len, or what send(2), udp(7) and ip(7) say.
+ */
+int np_dgram_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
+{
+	struct sock *sk = sock->sk;
+	struct np_dgram *dg = np_dg(sk);
+	bool named = np_dgram_is_named(sk, msg);
+	struct np_flow f = { };
+	int err;
+
+	if (unlikely(msg->msg_flags & MSG_OOB))
+		return -EOPNOTSUPP;
+	if (unlikely(!READ_ONCE(inet_sk(sk)->inet_num))) {
+		err = np_dgram_autobind(sk);
+		if (err)
+			return err;
+	}
+	if (unlikely(READ_ONCE(dg->cork)))
+		return np_cork_append(sk, msg, len);
+	if (likely(!named && !msg->msg_controllen)) {
+		err = np_dgram_peer(sk, &f);
+		if (!err)
+			np_dgram_marks(sk, &f);
+	} else {
+		err = np_dgram_way(sk, msg, named, &f);
+	}
+	if (err)
+		return err;
+	if (unlikely(msg->msg_flags & MSG_MORE || READ_ONCE(dg->corked))) {
+		err = np_cork_start(sk, &f);
+		return err ?: np_cork_append(sk, msg, len);
+	}
+	err = np_dgram_fits(&f, len) ?:
+	      np_dgram_transmit(sk, &f, &msg->msg_iter, len, msg->msg_flags);
+	return err ?: len;
+}

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Datagrams as sk_buffs, with the headers that a UDP packet would have, and
+ * errors as ICMP would report them.
+ */
+#include <linux/errqueue.h>
+#include <linux/icmp.h>
+#include <linux/icmpv6.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/udp.h>
+#include <net/ip.h>
+#include <net/ipv6.h>
+
+#include "compat.h"
+#include "dgram.h"
+
+#define NP_DGRAM_GFP	GFP_KERNEL_ACCOUNT
+
+/* Payloads up to this many bytes lie behind the headers in one piece of memory,
+ * others in pages of their own.
+ */
+#define NP_DGRAM_LINEAR	SKB_MAX_HEAD(sizeof(struct ipv6hdr) + sizeof(struct udphdr))
+
+static void np_dgram_ip_v4(struct iphdr *ip, const struct np_flow *f, size_t len)
+{
+	*ip = (struct iphdr) {
+		.version = 4,
+		.ihl = sizeof(*ip) / 4,
+		.tos = f->tos,
+		.tot_len = htons(sizeof(*ip) + sizeof(struct udphdr) + len),
+		.frag_off = htons(IP_DF),
+		.ttl = f->ttl,
+		.protocol = IPPROTO_UDP,
+		.saddr = np_addr_v4(&f->src.ip),
+		.daddr = np_addr_v4(&f->dst.ip),
+	};
+}
+
+static void np_dgram_ip_v6(struct ipv6hdr *ip, const struct np_flow *f, size_t len)
+{
+	ip6_flow_hdr(ip, f->tos, 0);
+	ip->payload_len = htons(sizeof(struct udphdr) + len);
+	ip->nexthdr = IPPROTO_UDP;
+	ip->hop_limit = f->ttl;
+	ip->saddr = f->src.ip;
+	ip->daddr = f->dst.ip;
+}
+
+/* The headers; what follows is put behind them. */
+static void np_dgram_headers(struct sk_buff *skb, const struct np_flow *f, size_t len)
+{
+	bool v4 = np_addr_is_v4(&f->dst.ip);
+	struct udphdr *uh;
+
+	skb_reset_network_header(skb);
+	if (v4)
+		np_dgram_ip_v4((struct iphdr *)skb->data, f, len);
+	else
+		np_dgram_ip_v6((struct ipv6hdr *)skb->data, f, len);
+	skb_reserve(skb, v4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr));
+	skb->protocol = v4 ? htons(ETH_P_IP) : htons(ETH_P_IPV6);
+	skb_reset_transport_header(skb);
+	uh = skb_put(skb, sizeof(*uh));
+	uh->source = f->src.port;
+	uh->dest = f->dst.port;
+	uh->len = htons(sizeof(*uh) + len);
+	uh->check = 0;
+	skb->ip_summed = CHECKSUM_UNNECESSARY;
+}
+
+/**
+ * np_dgram_skb - make a datagram
+ * @f: its way
+ * @from: the payload; advanced
+ * @len: its length
+ *
+ * The result's data begins with the UDP header.
+ *
+ * Context: may sleep. The current task's control group is charged.
+ *
+ * Return: the datagram, or an error pointer: -ENOBUFS, -EFAULT.
+ */
+struct sk_buff *np_dgram_skb(const struct np_flow *f, struct iov_iter *from,
+			     size_t len)
+{
+	size_t head = sizeof(struct ipv6hdr) + sizeof(struct udphdr), paged = 0;
+	struct sk_buff *skb;
+	int err;
+
+	if (len > NP_DGRAM_LINEAR)
+		paged = len;
+	skb = alloc_skb_with_frags(head + len - paged, paged,
+				   PAGE_ALLOC_COSTLY_ORDER, &err, NP_DGRAM_GFP);
+	if (!skb)
+		return ERR_PTR(err);
+	np_dgram_headers(skb, f, len);
+	skb_put(skb, len - paged);
+	skb->data_len = paged;
+	skb->len += paged;
+	err = skb_copy_datagram_from_iter(skb, sizeof(struct udphdr), from, len);
+	if (err) {
+		kfree_skb(skb);
+		return ERR_PTR(err);
+	}
+	return skb;
+}
+
+/**
+ * np_dgram_skb_arrive - bring a datagram to the form that receivers look at
+ * @skb: the datagram
+ * @ifindex: the interface that it comes in on
+ *
+ * What IP does for UDP: the UDP header is off the data, and the control buffer
+ * says what IP_PKTINFO and its kin tell.
+ */
+void np_dgram_skb_arrive(struct sk_buff *skb, int ifindex)
+{
+	__skb_pull(skb, sizeof(struct udphdr));
+	if (skb->protocol == htons(ETH_P_IP)) {
+		memset(PKTINFO_SKB_CB(skb), 0, sizeof(struct in_pktinfo));
+		PKTINFO_SKB_CB(skb)->ipi_ifindex = ifindex;
+		PKTINFO_SKB_CB(skb)->ipi_spec_dst.s_addr = ip_hdr(skb)->daddr;
+	} else {
+		memset(IP6CB(skb), 0, sizeof(struct inet6_skb_parm));
+		IP6CB(skb)->iif = ifindex;
+	}
+}
+
+/* How much of a datagram ICMP's answer quotes: RFC 1812's 576 bytes, RFC 4443's
+ * 1280, less two IP headers, ICMP's and UDP's.
+ */
+#define NP_QUOTE_V4	(576 - 2 * sizeof(struct iphdr) - sizeof(struct icmphdr) - \
+			 sizeof(struct udphdr))
+#define NP_QUOTE_V6	(IPV6_MIN_MTU - 2 * sizeof(struct ipv6hdr) -	\
+			 sizeof(struct icmp6hdr) - sizeof(struct udphdr))
+
+/* An ICMP answer as the error queue wants it: the header of the answer, which
+ * names the offender, that of the datagram, and then its payload as the data.
+ */
+static struct sk_buff *np_dgram_error_skb(const struct np_flow *f,
+					  const struct sk_buff *skb, int ifindex)
+{
+	bool v4 = np_addr_is_v4(&f->dst.ip);
+	size_t hlen = v4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+	size_t len = skb->len - sizeof(struct udphdr);
+	struct np_flow back = { .dst = f->src, .src = f->dst, .ttl = 64 };
+	struct sock_exterr_skb *serr;
+	struct sk_buff *err;
+
+	len = min_t(size_t, len, v4 ? NP_QUOTE_V4 : NP_QUOTE_V6);
+	err = alloc_skb(2 * hlen + len, NP_DGRAM_GFP);
+	if (!err)
+		return NULL;
+	skb_reset_network_header(err);
+	err->protocol = skb->protocol;
+	if (v4) {
+		np_dgram_ip_v4((struct iphdr *)err->data, &back, len);
+		np_dgram_ip_v4((struct iphdr *)(err->data + hlen), f, len);
+	} else {
+		np_dgram_ip_v6((struct ipv6hdr *)err->data, &back, len);
+		np_dgram_ip_v6((struct ipv6hdr *)(err->data + hlen), f, len);
+	}
+	skb_reserve(err, 2 * hlen);
+	skb_reset_transport_header(err);
+	if (skb_copy_bits(skb, sizeof(struct udphdr), skb_put(err, len), len)) {
+		kfree_skb(err);
+		return NULL;
+	}
+	serr = SKB_EXT_ERR(err);
+	memset(serr, 0, sizeof(*serr));
+	serr->header.h4.iif = ifindex;
+	serr->ee.ee_errno = ECONNREFUSED;
+	serr->ee.ee_origin = v4 ? SO_EE_ORIGIN_ICMP : SO_EE_ORIGIN_ICMP6;
+	serr->ee.ee_type = v4 ? ICMP_DEST_UNREACH : ICMPV6_DEST_UNREACH;
+	serr->ee.ee_code = v4 ? ICMP_PORT_UNREACH : ICMPV6_PORT_UNREACH;
+	serr->addr_offset = hlen + (v4 ? offsetof(struct iphdr, daddr) :
+					 offsetof(struct ipv6hdr, daddr));
+	serr->port = f->dst.port;
+	return err;
+}
+
+static bool np_dgram_wants_errors(struct sock *sk, bool v4)
+{
+	return v4 ? np_inet_recverr(inet_sk(sk)) : np_inet6_recverr(sk);
+}
+
+/**
+ * np_dgram_refuse - tell a sender that nobody is where its datagram went
+ * @sk: the sender
+ * @f: the datagram's way
+ * @skb: the datagram
+ * @ifindex: the interface that it went through
+ *
+ * The send itself has succeeded. As UDP does on ICMP's port unreachable, a
+ * connected socket has ECONNREFUSED for its next call; one with IP_RECVERR that
+ * too, and the particulars in its error queue.
+ *
+ * Context: may sleep.
+ */
+void np_dgram_refuse(struct sock *sk, const struct np_flow *f,
+		     const struct sk_buff *skb, int ifindex)
+{
+	bool queue = np_dgram_wants_errors(sk, np_addr_is_v4(&f->dst.ip));
+	struct sk_buff *err;
+
+	if (!queue && READ_ONCE(sk->sk_state) != TCP_ESTABLISHED)
+		return;
+	if (queue) {
+		err = np_dgram_error_skb(f, skb, ifindex);
+		if (err && sock_queue_err_skb(sk, err))
+			kfree_skb(err);
+	}
+	WRITE_ONCE(sk->sk_err, ECONNREFUSED);
+	sk_error_report(sk);
+}
