@@ -532,6 +532,7 @@ void np_claim_set_device(struct np_claim *c, struct np_listener *l, int ifindex)
 	WRITE_ONCE(l->ifindex, ifindex);
 	spin_unlock(&c->port->lock);
 }
+EXPORT_SYMBOL_NP_KUNIT(np_claim_set_device);
 
 /* How well a listener suits a destination, as inet's compute_score(): its own
  * address before a wildcard, its own device before any, IPv4 before

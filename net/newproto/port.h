@@ -124,9 +124,9 @@ struct np_listener {
 	const void *owner;
 	int ifindex;
 	__be16 peer_port;
-	u8 v6only:1;
-	u8 reuseport:1;
-	u8 connected:1;
+	bool v6only;
+	bool reuseport;
+	bool connected;
 };
 
 int np_port_cache_init(void);
