@@ -293,6 +293,7 @@ static int np_dgram_offer(struct sock *sk, const struct np_flow *f,
 			  struct sk_buff *skb, int ifindex, struct sock **wait_for)
 {
 	struct sock *to;
+	int err = 0;
 
 	rcu_read_lock();
 	to = np_dgram_find(sk, f, ifindex);
@@ -309,15 +310,13 @@ static int np_dgram_offer(struct sock *sk, const struct np_flow *f,
 		np_dgram_drop(to, skb, NP_STAT_DGRAM_DROPPED,
 			      SKB_DROP_REASON_SOCKET_RCVBUFF);
 	} else if (refcount_inc_not_zero(&to->sk_refcnt)) {
-		rcu_read_unlock();
 		*wait_for = to;
-		return -EAGAIN;
+		err = -EAGAIN;
 	} else {
-		rcu_read_unlock();
-		return -ESTALE;
+		err = -ESTALE;
 	}
 	rcu_read_unlock();
-	return 0;
+	return err;
 }
 
 /**
@@ -342,7 +341,8 @@ int np_dgram_transmit(struct sock *sk, struct np_flow *f, struct iov_iter *from,
 	struct sk_buff *skb;
 	int err;
 
-	if (ipv6_addr_type(&f->dst.ip) & IPV6_ADDR_LINKLOCAL)
+	if (!np_addr_is_v4(&f->dst.ip) &&
+	    ipv6_addr_type(&f->dst.ip) & IPV6_ADDR_LINKLOCAL)
 		ifindex = f->ifindex;
 	err = np_dgram_tx_check(sk);
 	if (err)

@@ -16,10 +16,17 @@
 
 static struct kmem_cache *np_port_slab;
 
+/* What there is by default is a call of memcmp(). */
+static int np_port_cmp(struct rhashtable_compare_arg *arg, const void *obj)
+{
+	return ((const struct np_port *)obj)->key != *(const u32 *)arg->key;
+}
+
 static const struct rhashtable_params np_port_params = {
 	.head_offset = offsetof(struct np_port, node),
 	.key_offset = offsetof(struct np_port, key),
 	.key_len = sizeof_field(struct np_port, key),
+	.obj_cmpfn = np_port_cmp,
 	.automatic_shrinking = true,
 };
 

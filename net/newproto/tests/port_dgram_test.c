@@ -7,6 +7,7 @@
 #define NP_PORT		4000
 #define NP_FROM		5000	/* the port that datagrams come from */
 #define NP_SOCKETS	4
+#define NP_FLOWS	800
 
 /* Sockets, a datagram's two addresses, and which of them gets it. */
 static const struct np_dgram_row {
@@ -166,21 +167,25 @@ static void np_dgram_latest(struct kunit *test)
  */
 static void np_dgram_shared(struct kunit *test)
 {
-	struct np_listener l[4], *before[800], *got;
+	struct np_listener *l, **before, *got;
 	struct np_ports *t = test->priv;
 	int count[4] = { }, moved = 0, i;
 	struct np_claim *c[4];
 
+	l = kunit_kcalloc(test, 4, sizeof(*l), GFP_KERNEL);
+	before = kunit_kcalloc(test, NP_FLOWS, sizeof(*before), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, l);
+	KUNIT_ASSERT_NOT_NULL(test, before);
 	for (i = 0; i < 4; i++) {
 		c[i] = np_tclaim_new(test, NP_FORM_V4_A);
 		c[i]->reuseport = true;
 	}
 	for (i = 0; i < 3; i++)
 		np_dgram_put(test, c[i], &l[i]);
-	for (i = 0; i < ARRAY_SIZE(before); i++)
+	for (i = 0; i < NP_FLOWS; i++)
 		before[i] = np_lookup(t, NP_FORM_V4_A, NP_FORM_V4_B, 1024 + i);
 	np_dgram_put(test, c[3], &l[3]);
-	for (i = 0; i < ARRAY_SIZE(before); i++) {
+	for (i = 0; i < NP_FLOWS; i++) {
 		got = np_lookup(t, NP_FORM_V4_A, NP_FORM_V4_B, 1024 + i);
 		KUNIT_ASSERT_NOT_NULL(test, got);
 		count[got - l]++;
