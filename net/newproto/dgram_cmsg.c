@@ -76,6 +76,7 @@ static int np_cmsg_send_v4(struct sock *sk, struct msghdr *msg, struct np_flow *
 	int err = 0;
 
 	sockcm_init(&sockc, sk);
+	sockc.mark = f->mark;
 	for_each_cmsghdr(cmsg, msg) {
 		if (cmsg->cmsg_level == SOL_SOCKET)
 			err = np_sock_cmsg_send(sk, msg, cmsg, &sockc);
@@ -87,6 +88,7 @@ static int np_cmsg_send_v4(struct sock *sk, struct msghdr *msg, struct np_flow *
 		if (err)
 			return err;
 	}
+	f->mark = sockc.mark;
 	return 0;
 }
 
@@ -101,12 +103,15 @@ static int np_cmsg_send_v6(struct sock *sk, struct msghdr *msg, struct np_flow *
 
 	ipcm6_init(&ipc6);
 	ipc6.opt = &opt;
+	sockcm_init(&ipc6.sockc, sk);
+	ipc6.sockc.mark = f->mark;
 	err = ip6_datagram_send_ctl(sock_net(sk), sk, msg, &fl6, &ipc6);
 	if (err)
 		return err;
 	/* Extension headers are for routers, of which there is none. */
 	if (opt.opt_nflen || opt.opt_flen)
 		return -EINVAL;
+	f->mark = ipc6.sockc.mark;
 	f->ifindex = fl6.flowi6_oif;
 	if (!ipv6_addr_any(&fl6.saddr))
 		f->src.ip = fl6.saddr;

@@ -21,7 +21,7 @@
  */
 void np_dgram_source(const struct sock *sk, struct np_flow *f)
 {
-	f->src.port = inet_sk(sk)->inet_sport;
+	f->src.port = htons(READ_ONCE(inet_sk(sk)->inet_num));
 #if IS_ENABLED(CONFIG_IPV6)
 	if (sk->sk_family == AF_INET6) {
 		f->src.ip = inet6_sk(sk)->saddr;
@@ -43,7 +43,7 @@ static int np_dgram_peer(struct sock *sk, struct np_flow *f)
 		f->dst.ip = dest->l.peer;
 		f->dst.port = dest->l.peer_port;
 		f->src.ip = dest->l.local;
-		f->src.port = inet_sk(sk)->inet_sport;
+		f->src.port = htons(READ_ONCE(inet_sk(sk)->inet_num));
 		f->ifindex = READ_ONCE(dest->l.ifindex);
 		err = 0;
 	}
@@ -118,6 +118,7 @@ static void np_dgram_marks(const struct sock *sk, struct np_flow *f)
 {
 	struct net *net = sock_net(sk);
 
+	f->mark = READ_ONCE(sk->sk_mark);
 	if (np_addr_is_v4(&f->dst.ip)) {
 		f->tos = np_inet_tos(inet_sk(sk));
 		f->ttl = np_inet_ttl(net, inet_sk(sk));

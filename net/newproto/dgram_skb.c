@@ -70,6 +70,7 @@ static void np_dgram_headers(struct sk_buff *skb, const struct np_flow *f, size_
 	uh->len = htons(sizeof(*uh) + len);
 	uh->check = 0;
 	skb->ip_summed = CHECKSUM_UNNECESSARY;
+	skb->mark = f->mark;
 }
 
 static struct sk_buff *np_dgram_skb_paged(const struct np_flow *f,

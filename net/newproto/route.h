@@ -14,6 +14,7 @@ struct sock;
  * @dst: where it goes
  * @src: where it comes from; a wildcard while that is not known
  * @ifindex: the interface that it is bound to, or 0
+ * @mark: SO_MARK
  * @tos: IP_TOS or IPV6_TCLASS
  * @ttl: IP_TTL or IPV6_UNICAST_HOPS
  */
@@ -21,6 +22,7 @@ struct np_flow {
 	struct np_addr dst;
 	struct np_addr src;
 	int ifindex;
+	u32 mark;
 	u8 tos;
 	u8 ttl;
 };
