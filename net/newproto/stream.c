@@ -132,7 +132,7 @@ static int np_stream_tx_wait(struct sock *sk, long *timeo)
 
 	prepare_to_wait(sk_sleep(sk), &wait, TASK_INTERRUPTIBLE);
 	sk_set_bit(SOCKWQ_ASYNC_NOSPACE, sk);
-	WRITE_ONCE(tx->wwait, np_stream_tx_cap(sk, tx));
+	np_chan_await_room(tx, np_stream_tx_cap(sk, tx));
 	smp_mb();	/* pairs with np_stream_rx_done() */
 	if (!np_stream_tx_ready(sk, tx, np_stream_tx_cap(sk, tx))) {
 		if (!*timeo)
@@ -350,14 +350,10 @@ static int np_stream_rx_wait(struct sock *sk, size_t have, long *timeo)
 static void np_stream_rx_done(struct sock *sk, struct np_chan *rx)
 {
 	struct np_sock *nsk = np_sk(sk);
-	u32 cap;
 
-	smp_mb();	/* pairs with np_stream_tx_wait() and np_stream_poll() */
-	cap = READ_ONCE(rx->wwait);
-	if (likely(!cap) || !np_chan_writable(rx, cap))
-		return;
-	WRITE_ONCE(rx->wwait, 0);
-	np_conn_wake_writer(nsk->conn, !nsk->end);
+	smp_mb();	/* pairs with np_stream_tx_wait() and np_stream_poll_tx() */
+	if (np_chan_end_wait(rx))
+		np_conn_wake_writer(nsk->conn, !nsk->end);
 }
 
 /* Take what there is, up to @len bytes, as @flags want it. */
@@ -493,7 +489,7 @@ static __poll_t np_stream_poll_tx(struct sock *sk, struct np_chan *tx)
 {
 	if (!np_chan_writable(tx, np_stream_tx_cap(sk, tx))) {
 		sk_set_bit(SOCKWQ_ASYNC_NOSPACE, sk);
-		WRITE_ONCE(tx->wwait, np_stream_tx_cap(sk, tx));
+		np_chan_await_room(tx, np_stream_tx_cap(sk, tx));
 		smp_mb();	/* pairs with np_stream_rx_done() */
 		if (!np_chan_writable(tx, np_stream_tx_cap(sk, tx)) &&
 		    !READ_ONCE(tx->gone))
