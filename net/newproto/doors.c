@@ -34,12 +34,19 @@ static int np_door_create(struct net *net, struct socket *sock, int protocol,
 	int err;
 
 	sock->state = SS_UNCONNECTED;
-	if (sock->type != SOCK_STREAM)
+	if (sock->type == SOCK_STREAM)
+		sock->ops = &np_stream_ops;
+	else if (sock->type == SOCK_SEQPACKET)
+		sock->ops = &np_seqpacket_ops;
+	else
 		return -ESOCKTNOSUPPORT;
 	switch (protocol) {
 	case 0:
-	case IPPROTO_TCP:
 	case IPPROTO_NEWPROTO:
+		break;
+	case IPPROTO_TCP:
+		if (sock->type != SOCK_STREAM)
+			return -EPROTONOSUPPORT;
 		break;
 	case NEWPROTO_PROTO_IPV6:
 		if (!IS_ENABLED(CONFIG_IPV6) || !ipv6_mod_enabled())
@@ -49,7 +56,6 @@ static int np_door_create(struct net *net, struct socket *sock, int protocol,
 	default:
 		return -EPROTONOSUPPORT;
 	}
-	sock->ops = &np_stream_ops;
 	sk = np_sock_alloc(net, sock, family, sock->type, kern);
 	if (!sk)
 		return -ENOMEM;
@@ -157,6 +163,27 @@ const struct proto_ops np_stream_ops = {
 #endif
 	.splice_read = np_door_splice_read,
 	.set_rcvlowat = np_stream_set_rcvlowat,
+};
+
+const struct proto_ops np_seqpacket_ops = {
+	.family = PF_INET,
+	.owner = THIS_MODULE,
+	.release = np_door_release,
+	.bind = np_bind_addr,
+	.connect = inet_stream_connect,
+	.socketpair = np_connect_pair,
+	.accept = np_door_accept,
+	.getname = np_door_getname,
+	.poll = np_stream_poll,
+	.ioctl = np_seqpacket_ioctl,
+	.listen = np_listen,
+	.shutdown = np_sock_shutdown,
+	.setsockopt = np_setsockopt,
+	.getsockopt = np_getsockopt,
+	.sendmsg = np_seqpacket_sendmsg,
+	.recvmsg = np_seqpacket_recvmsg,
+	.mmap = sock_no_mmap,
+	.splice_read = np_door_splice_read,
 };
 
 static struct net_proto_family np_door_family = {
