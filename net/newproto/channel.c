@@ -7,6 +7,7 @@
 #include <linux/uio.h>
 
 #include "channel.h"
+#include "chunk.h"
 #include "kunit.h"
 #include "pool.h"
 
@@ -84,22 +85,6 @@ static struct np_chunk *np_chunk_alloc(u32 size)
 	if (size <= NP_CHUNK_SMALL)
 		return np_chunk_alloc_small();
 	return np_chunk_alloc_pages(size <= NP_CHUNK_PAGE ? 0 : NP_CHUNK_ORDER);
-}
-
-/* The size to get for a write of @want bytes: what holds it, and more than
- * the last one if the reader does not keep up; no more than a quarter of the
- * capacity @cap beyond a page, so that small buffers stay small.
- */
-static u32 np_chunk_size(const struct np_chunk *last, bool empty, u32 want,
-			 u32 cap)
-{
-	u32 size = want;
-
-	if (last && !empty && !last->lent)
-		size = max(size, last->cap + 1);
-	if (size > NP_CHUNK_PAGE && cap < 4 * NP_CHUNK_LARGE)
-		size = NP_CHUNK_PAGE;
-	return min(size, NP_CHUNK_LARGE);
 }
 
 /**
@@ -248,31 +233,29 @@ void np_chan_finish(struct np_chan *c, struct np_chan *next)
 }
 EXPORT_SYMBOL_NP_KUNIT(np_chan_finish);
 
-/* The worker marked the channel: from here on it leaves the chunks alone. */
-static noinline void np_chan_warm_up(struct np_chan *c)
+/**
+ * np_chan_warm_up - the worker marked the channel
+ * @c: the channel
+ *
+ * From here on the worker leaves the chunks alone.
+ *
+ * Context: the writer.
+ */
+noinline void np_chan_warm_up(struct np_chan *c)
 {
 	spin_lock(&c->lock);
 	WRITE_ONCE(c->cool, 0);
 	spin_unlock(&c->lock);
 }
 
-static void np_chan_begin(struct np_chan *c)
-{
-	WRITE_ONCE(c->busy, 1);
-	barrier();	/* the CPU's order: see struct np_chan */
-	/* Pairs with the release in np_chan_give_back(). */
-	if (unlikely(smp_load_acquire(&c->cool)))
-		np_chan_warm_up(c);
-}
-
-static void np_chan_done(struct np_chan *c)
-{
-	/* Pairs with the acquire in np_chan_give_back(). */
-	smp_store_release(&c->busy, 0);
-}
-
-/* Put what the reader has left behind aside, for use again. */
-static void np_chan_collect(struct np_chan *c, u32 tail)
+/**
+ * np_chan_collect - put what the reader has left behind aside, for use again
+ * @c: a channel that has a chunk
+ * @tail: its tail
+ *
+ * Context: the writer.
+ */
+void np_chan_collect(struct np_chan *c, u32 tail)
 {
 	struct np_chunk *k = c->old;
 
@@ -288,8 +271,16 @@ static void np_chan_collect(struct np_chan *c, u32 tail)
 	}
 }
 
-/* A chunk of at least @size bytes if memory allows, else any. */
-static struct np_chunk *np_chan_new_chunk(struct np_chan *c, u32 size)
+/**
+ * np_chan_new_chunk - get a chunk that is on no list
+ * @c: who gets it
+ * @size: how large it should be; if memory is short it may be smaller
+ *
+ * Context: the writer; may sleep.
+ *
+ * Return: a chunk, which counts as one of @c's pool; or NULL.
+ */
+struct np_chunk *np_chan_new_chunk(struct np_chan *c, u32 size)
 {
 	struct np_chunk *k = c->spare;
 
@@ -313,8 +304,15 @@ static struct np_chunk *np_chan_new_chunk(struct np_chan *c, u32 size)
 	return k;
 }
 
-/* Make @k the chunk that the stream goes on in at @head. */
-static void np_chan_append(struct np_chan *c, struct np_chunk *k, u32 head)
+/**
+ * np_chan_append - make a chunk the one that the stream goes on in
+ * @c: the channel
+ * @k: the chunk
+ * @head: where it goes on
+ *
+ * Context: the writer.
+ */
+void np_chan_append(struct np_chan *c, struct np_chunk *k, u32 head)
 {
 	struct np_chunk *last = c->w;
 
@@ -461,22 +459,6 @@ ssize_t np_chan_write_page(struct np_chan *c, struct page *page, size_t offset,
 	return done;
 }
 EXPORT_SYMBOL_NP_KUNIT(np_chan_write_page);
-
-/* Go on with the successor of each channel that has been read to its mark. */
-static struct np_chan *np_chan_settle(struct np_chan **rx)
-{
-	struct np_chan *c = *rx;
-
-	/* The mark first: all bytes were there before it was set. */
-	while (smp_load_acquire(&c->end) == NP_END_NEXT && !np_chan_used(c)) {
-		*rx = c->next;
-		(*rx)->lowat = c->lowat;
-		(*rx)->rcap = c->rcap;
-		np_chan_put(c);
-		c = *rx;
-	}
-	return c;
-}
 
 /* Hand the next @len bytes to @to, or just pass over them if it is NULL.
  * Returns how many; less than there are if a copy failed.

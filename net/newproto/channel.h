@@ -8,6 +8,7 @@
 
 #include <linux/cache.h>
 #include <linux/list.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/refcount.h>
 #include <linux/spinlock.h>
@@ -68,8 +69,8 @@ enum np_end {
  * Who they are is the owner's business: in a socket the writer is who holds
  * its tx_lock, the reader who holds its rx_lock.
  *
- * The writer alone writes @head, @w, @old, @spare, @busy, @pooled, @end and @next; the
- * reader alone @tail, @gone, @rcap and @lowat, and @r as long as there are
+ * The writer alone writes @head, @w, @old, @spare, @busy, @pooled, @end, @next and
+ * @need; the reader alone @tail, @gone, @rcap and @lowat, and @r as long as there are
  * chunks. While there are none, @r is the writer's. @head and @tail count
  * bytes, wrap at 2^32 and are published with release and read with acquire.
  *
@@ -98,11 +99,14 @@ enum np_end {
  * @old: the first chunk of the list that leads to @w
  * @spare: chunks that were read out, the latest first
  * @next: the channel to go on with
+ * @need: bytes of room that a write of a record has not found; 0 if the last one
+ *	was written, and for a writer of bytes
  * @tail: bytes ever read
  * @rcap: the reader's share of the capacity, in bytes
  * @lowat: below this many bytes the reader does not want to be woken
- * @wwait: the writer waits for room: its capacity; else 0. The writer sets it,
- *	whoever wakes it clears it
+ * @wwait: the writer waits for room: it is to be woken when fewer bytes than
+ *	this are unread; else 0. Whoever waits or polls sets it, whoever wakes
+ *	clears it
  * @r: the chunk being read
  * @warm: in the pool's list
  * @pool: the pool, for the channel's whole life
@@ -125,6 +129,7 @@ struct np_chan {
 	struct np_pool *pool;
 	refcount_t ref;
 	u8 gone;
+	u32 need;
 
 	/* The reader's. */
 	u32 tail ____cacheline_aligned;
@@ -187,18 +192,66 @@ static inline u32 np_chan_room(const struct np_chan *c, u32 cap)
 }
 
 /**
- * np_chan_writable - is there enough room to wake a writer for?
+ * np_chan_enough - how much room is enough to wake a writer for?
  * @c: the channel
  * @cap: its capacity in bytes
  *
  * A third of the capacity, as TCP has it, so that writer and reader do not
- * wake each other for every byte.
+ * wake each other for every byte; and room for the record that has not found
+ * any. If that will never fit an empty channel is as good as it gets: the
+ * writer is to find out.
+ */
+static inline u32 np_chan_enough(const struct np_chan *c, u32 cap)
+{
+	return max3(cap / 3, min(READ_ONCE(c->need), cap), 1U);
+}
+
+/**
+ * np_chan_writable - is there enough room to wake a writer for?
+ * @c: the channel
+ * @cap: its capacity in bytes
  */
 static inline bool np_chan_writable(const struct np_chan *c, u32 cap)
 {
-	u32 room = np_chan_room(c, cap);
+	return np_chan_room(c, cap) >= np_chan_enough(c, cap);
+}
 
-	return room && room >= cap / 3;
+/**
+ * np_chan_await_room - have the writer woken when there is enough room
+ * @c: the channel
+ * @cap: its capacity in bytes
+ *
+ * Others may wait for less, which stays good. A mark that is there already will
+ * do: whoever clears it looks for sleepers afterwards. The caller is one before,
+ * and needs a full barrier between this and its last look whether there is room.
+ *
+ * Context: the writer, or poll.
+ */
+static inline void np_chan_await_room(struct np_chan *c, u32 cap)
+{
+	u32 mark = cap - np_chan_enough(c, cap) + 1;
+	u32 old = READ_ONCE(c->wwait);
+
+	while (old < mark && !try_cmpxchg(&c->wwait, &old, mark))
+		;
+}
+
+/**
+ * np_chan_end_wait - does the writer wait for what there is now?
+ * @c: the channel
+ *
+ * Return: true if it has to be woken.
+ *
+ * Context: the reader, with a full barrier since it has read.
+ */
+static inline bool np_chan_end_wait(struct np_chan *c)
+{
+	u32 mark = READ_ONCE(c->wwait);
+
+	if (likely(!mark) || np_chan_used(c) >= mark)
+		return false;
+	WRITE_ONCE(c->wwait, 0);
+	return true;
 }
 
 /**

@@ -34,6 +34,8 @@ static const struct proto_ops *np_door_ops(int type)
 		return &np_stream_ops;
 	case SOCK_DGRAM:
 		return &np_dgram_ops;
+	case SOCK_SEQPACKET:
+		return &np_seqpacket_ops;
 	default:
 		return NULL;
 	}
@@ -249,6 +251,27 @@ const struct proto_ops np_dgram_ops = {
 	.sendpage = sock_no_sendpage,
 #endif
 	.set_peek_off = sk_set_peek_off,
+};
+
+const struct proto_ops np_seqpacket_ops = {
+	.family = PF_INET,
+	.owner = THIS_MODULE,
+	.release = np_door_release,
+	.bind = np_bind_addr,
+	.connect = inet_stream_connect,
+	.socketpair = np_connect_pair,
+	.accept = np_door_accept,
+	.getname = np_door_getname,
+	.poll = np_stream_poll,
+	.ioctl = np_seqpacket_ioctl,
+	.listen = np_listen,
+	.shutdown = np_sock_shutdown,
+	.setsockopt = np_setsockopt,
+	.getsockopt = np_getsockopt,
+	.sendmsg = np_seqpacket_sendmsg,
+	.recvmsg = np_seqpacket_recvmsg,
+	.mmap = sock_no_mmap,
+	.splice_read = np_door_splice_read,
 };
 
 static struct net_proto_family np_door_family = {

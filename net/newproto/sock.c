@@ -213,7 +213,9 @@ void np_sock_join_conn(struct sock *sk, struct np_conn *conn, int end)
 	WRITE_ONCE(nsk->tx, &conn->chan[end]);
 	WRITE_ONCE(nsk->rx, &conn->chan[!end]);
 	nsk->rx->rcap = sk->sk_rcvbuf;
-	nsk->rx->lowat = min_t(u32, sk->sk_rcvlowat, sk->sk_rcvbuf / 2);
+	/* A record is always enough. */
+	if (sk->sk_type == SOCK_STREAM)
+		nsk->rx->lowat = min_t(u32, sk->sk_rcvlowat, sk->sk_rcvbuf / 2);
 	mutex_unlock(&nsk->rx_lock);
 	mutex_unlock(&nsk->tx_lock);
 	np_conn_attach(conn, end, sk);

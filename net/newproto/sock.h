@@ -45,7 +45,7 @@ struct np_base {
 };
 
 /**
- * struct np_sock - an AF_NEWPROTO stream socket
+ * struct np_sock - an AF_NEWPROTO socket with connections: of bytes, or records
  *
  * sk_state, sk_shutdown and sk_err are guarded by the connection's lock once
  * there is one, since the other end changes them too; before that by
@@ -84,7 +84,7 @@ struct np_sock {
 
 #if IS_ENABLED(CONFIG_IPV6)
 /**
- * struct np6_sock - an AF_NEWPROTO stream socket of AF_INET6
+ * struct np6_sock - the same of AF_INET6
  * @np: what both have
  * @inet6: must come last: inet6's code looks for it there
  */
@@ -120,6 +120,7 @@ extern struct proto np_dgram_proto;
 extern struct proto np6_dgram_proto;
 #endif
 extern const struct proto_ops np_dgram_ops;
+extern const struct proto_ops np_seqpacket_ops;
 
 /* sock.c */
 void np_base_init(struct sock *sk);
@@ -169,6 +170,12 @@ int np_stream_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg);
 int np_stream_set_rcvlowat(struct sock *sk, int val);
 size_t np_stream_inq(struct sock *sk);
 size_t np_stream_outq(struct sock *sk);
+
+/* seqpacket.c */
+int np_seqpacket_sendmsg(struct socket *sock, struct msghdr *msg, size_t len);
+int np_seqpacket_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
+			 int flags);
+int np_seqpacket_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg);
 
 /* sockopt.c */
 int np_setsockopt(struct socket *sock, int level, int name, sockptr_t val,

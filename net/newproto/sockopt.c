@@ -13,11 +13,15 @@
 #include "option.h"
 #include "sock.h"
 
-/* A socket's row, or NULL: an IPv4 socket has no options of ipv6(7). */
+/* A socket's row, or NULL: an IPv4 socket has no options of ipv6(7), and what
+ * carries no stream has none of tcp(7).
+ */
 static const struct np_opt *np_sockopt_find(const struct sock *sk, int level,
 					    int name)
 {
 	if (level == IPPROTO_IPV6 && sk->sk_family != AF_INET6)
+		return NULL;
+	if (level == IPPROTO_TCP && sk->sk_type != SOCK_STREAM)
 		return NULL;
 	return np_opt_find(level, name);
 }

@@ -10,27 +10,17 @@
 #include <asm/ioctls.h>
 
 #include "compat.h"
-#include "sock.h"
+#include "stream.h"
 
-#define NP_STREAM_MSG_BAD	(MSG_OOB | MSG_FASTOPEN)
-
-static bool np_stream_is_open(int state)
-{
-	return (1U << state) & (TCPF_ESTABLISHED | TCPF_CLOSE_WAIT);
-}
-
-/* The capacity of the channel that a socket writes to. */
-static u32 np_stream_tx_cap(const struct sock *sk, const struct np_chan *tx)
-{
-	u32 sndbuf = READ_ONCE(sk->sk_sndbuf);
-
-	return min(sndbuf + READ_ONCE(tx->rcap), NP_CHAN_MAX);
-}
-
-/* The receive buffer has been changed: let the writer know, and have it look
- * again if it waits for room.
+/**
+ * np_stream_republish - the receive buffer has been changed
+ * @sk: the socket
+ * @rx: the channel it reads from
+ * @rcvbuf: the size it has now
+ *
+ * Lets the writer know, and has it look again if it waits for room.
  */
-static void np_stream_republish(struct sock *sk, struct np_chan *rx, u32 rcvbuf)
+void np_stream_republish(struct sock *sk, struct np_chan *rx, u32 rcvbuf)
 {
 	struct np_conn *conn;
 
@@ -46,15 +36,6 @@ static void np_stream_republish(struct sock *sk, struct np_chan *rx, u32 rcvbuf)
 	rcu_read_unlock();
 }
 
-/* Core changes the receive buffer without asking: see if it has. */
-static void np_stream_publish(struct sock *sk, struct np_chan *rx)
-{
-	u32 rcvbuf = READ_ONCE(sk->sk_rcvbuf);
-
-	if (unlikely(READ_ONCE(rx->rcap) != rcvbuf))
-		np_stream_republish(sk, rx, rcvbuf);
-}
-
 /* Sleep with a lock of the socket's let go. -EPIPE if it was disconnected
  * meanwhile: what comes then is another connection's.
  */
@@ -68,14 +49,20 @@ static int np_stream_sleep(struct sock *sk, struct mutex *lock, long *timeo)
 	return gen == np_sk(sk)->gen ? 0 : -EPIPE;
 }
 
-/* Wait, as TCP does, until a connect() that is under way has an end. */
-static int np_stream_wait_connect(struct sock *sk, long *timeo)
+/**
+ * np_stream_wait_connect - wait, as TCP does, until a connect() has an end
+ * @sk: the socket
+ * @timeo: how long; what is left of it
+ *
+ * Context: tx_lock, which is let go meanwhile.
+ *
+ * Return: 0: look again; else why the wait is over.
+ */
+int np_stream_wait_connect(struct sock *sk, long *timeo)
 {
 	DEFINE_WAIT(wait);
 	int err = 0;
 
-	if (READ_ONCE(sk->sk_state) != TCP_SYN_SENT)
-		return 0;
 	if (!*timeo)
 		return -EAGAIN;
 	if (signal_pending(current))
@@ -84,31 +71,7 @@ static int np_stream_wait_connect(struct sock *sk, long *timeo)
 	if (READ_ONCE(sk->sk_state) == TCP_SYN_SENT)
 		err = np_stream_sleep(sk, &np_sk(sk)->tx_lock, timeo);
 	finish_wait(sk_sleep(sk), &wait);
-	return err ?: -EINPROGRESS;
-}
-
-/* May a socket send? -EPIPE stands for whatever error it has. */
-static int np_stream_tx_check(struct sock *sk, long *timeo)
-{
-	struct np_sock *nsk = np_sk(sk);
-	int err;
-
-	do {
-		if (READ_ONCE(sk->sk_err) ||
-		    READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN)
-			return -EPIPE;
-		err = np_stream_wait_connect(sk, timeo);
-	} while (err == -EINPROGRESS);
-	if (err)
-		return err;
-	if (!nsk->tx || !np_stream_is_open(READ_ONCE(sk->sk_state)))
-		return -EPIPE;
-	if (unlikely(READ_ONCE(nsk->tx->gone))) {
-		/* What TCP's peer answers with when nobody has the socket. */
-		np_conn_event(nsk->conn, nsk->end, NP_EV_RESET);
-		return -EPIPE;
-	}
-	return 0;
+	return err;
 }
 
 /* Nothing more to wait for: there is room, or there will never be. */
@@ -120,10 +83,19 @@ static bool np_stream_tx_ready(const struct sock *sk, const struct np_chan *tx,
 	       READ_ONCE(tx->gone);
 }
 
-/* Wait for room. Lets go of tx_lock meanwhile. Who does not want to sleep is
- * told of room by epoll, so that is asked for in any case.
+/**
+ * np_stream_tx_wait - wait for room
+ * @sk: the socket
+ * @timeo: how long; what is left of it
+ *
+ * Who does not want to sleep is told of room by epoll, so that is asked for in
+ * any case.
+ *
+ * Context: tx_lock, which is let go meanwhile.
+ *
+ * Return: 0: look again; else why the wait is over.
  */
-static int np_stream_tx_wait(struct sock *sk, long *timeo)
+int np_stream_tx_wait(struct sock *sk, long *timeo)
 {
 	struct np_sock *nsk = np_sk(sk);
 	struct np_chan *tx = nsk->tx;
@@ -132,7 +104,7 @@ static int np_stream_tx_wait(struct sock *sk, long *timeo)
 
 	prepare_to_wait(sk_sleep(sk), &wait, TASK_INTERRUPTIBLE);
 	sk_set_bit(SOCKWQ_ASYNC_NOSPACE, sk);
-	WRITE_ONCE(tx->wwait, np_stream_tx_cap(sk, tx));
+	np_chan_await_room(tx, np_stream_tx_cap(sk, tx));
 	smp_mb();	/* pairs with np_stream_rx_done() */
 	if (!np_stream_tx_ready(sk, tx, np_stream_tx_cap(sk, tx))) {
 		if (!*timeo)
@@ -146,32 +118,17 @@ static int np_stream_tx_wait(struct sock *sk, long *timeo)
 	return err;
 }
 
-/* Tell the reader that there are bytes, unless it does not care for so few. If
- * it left while they were written nobody will read them, and this end is told
- * so, as it is by TCP's reset. Either np_sock_leave_conn() sees the bytes, or
- * this sees that the reader is gone: waking it implies a full barrier, or an
- * acquire of its having been detached.
+/**
+ * np_stream_send_cmsg - look at the control messages of a send
+ * @sk: the socket
+ * @msg: has some
+ *
+ * Those of a stream are SOL_SOCKET's, which core checks; but it passes over
+ * those that are for AF_UNIX, and over all other levels.
+ *
+ * Return: 0 or -EINVAL, -EPERM.
  */
-static void np_stream_tx_done(struct np_sock *nsk)
-{
-	const struct np_chan *tx = nsk->tx;
-
-	if (likely(READ_ONCE(tx->lowat) <= 1)) {
-		np_conn_wake_reader(nsk->conn, !nsk->end);
-	} else {
-		smp_mb();	/* pairs with np_stream_set_rcvlowat() */
-		if (np_chan_is_readable(tx))
-			np_conn_wake_reader(nsk->conn, !nsk->end);
-	}
-	smp_rmb();	/* pairs with np_sock_leave_conn() */
-	if (unlikely(READ_ONCE(tx->gone)))
-		np_conn_event(nsk->conn, nsk->end, NP_EV_RESET);
-}
-
-/* The control messages of a stream are SOL_SOCKET's, which core checks; but it
- * passes over those that are for AF_UNIX, and over all other levels.
- */
-static int np_stream_send_cmsg(struct sock *sk, struct msghdr *msg)
+int np_stream_send_cmsg(struct sock *sk, struct msghdr *msg)
 {
 	struct sockcm_cookie sockc;
 	struct cmsghdr *cmsg;
@@ -303,10 +260,17 @@ ssize_t np_stream_sendpage(struct socket *sock, struct page *page, int offset,
 }
 #endif
 
-/* What ends a recv() that has found no byte: -EINPROGRESS if nothing does.
+/**
+ * np_stream_rx_check - what ends a recv() that has found nothing
+ * @sk: the socket
+ *
  * In TCP's order: the end of the stream, an error, shutdown, the state.
+ *
+ * Context: rx_lock.
+ *
+ * Return: what recv() returns, or -EINPROGRESS: nothing ends it.
  */
-static int np_stream_rx_check(struct sock *sk)
+int np_stream_rx_check(struct sock *sk)
 {
 	struct np_sock *nsk = np_sk(sk);
 
@@ -321,14 +285,17 @@ static int np_stream_rx_check(struct sock *sk)
 	return -EINPROGRESS;
 }
 
-static bool np_stream_rx_over(const struct sock *sk)
-{
-	return READ_ONCE(sk->sk_err) || READ_ONCE(sk->sk_state) == TCP_CLOSE ||
-	       READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN;
-}
-
-/* Wait for more than @have bytes. Lets go of rx_lock meanwhile. */
-static int np_stream_rx_wait(struct sock *sk, size_t have, long *timeo)
+/**
+ * np_stream_rx_wait - wait for bytes
+ * @sk: the socket
+ * @have: for more than these
+ * @timeo: how long; what is left of it
+ *
+ * Context: rx_lock, which is let go meanwhile.
+ *
+ * Return: 0: look again; else why the wait is over.
+ */
+int np_stream_rx_wait(struct sock *sk, size_t have, long *timeo)
 {
 	struct np_sock *nsk = np_sk(sk);
 	DEFINE_WAIT(wait);
@@ -344,20 +311,6 @@ static int np_stream_rx_wait(struct sock *sk, size_t have, long *timeo)
 		err = np_stream_sleep(sk, &nsk->rx_lock, timeo);
 	finish_wait(sk_sleep(sk), &wait);
 	return err;
-}
-
-/* Bytes were read: wake a writer who waits for that. */
-static void np_stream_rx_done(struct sock *sk, struct np_chan *rx)
-{
-	struct np_sock *nsk = np_sk(sk);
-	u32 cap;
-
-	smp_mb();	/* pairs with np_stream_tx_wait() and np_stream_poll() */
-	cap = READ_ONCE(rx->wwait);
-	if (likely(!cap) || !np_chan_writable(rx, cap))
-		return;
-	WRITE_ONCE(rx->wwait, 0);
-	np_conn_wake_writer(nsk->conn, !nsk->end);
 }
 
 /* Take what there is, up to @len bytes, as @flags want it. */
@@ -493,7 +446,7 @@ static __poll_t np_stream_poll_tx(struct sock *sk, struct np_chan *tx)
 {
 	if (!np_chan_writable(tx, np_stream_tx_cap(sk, tx))) {
 		sk_set_bit(SOCKWQ_ASYNC_NOSPACE, sk);
-		WRITE_ONCE(tx->wwait, np_stream_tx_cap(sk, tx));
+		np_chan_await_room(tx, np_stream_tx_cap(sk, tx));
 		smp_mb();	/* pairs with np_stream_rx_done() */
 		if (!np_chan_writable(tx, np_stream_tx_cap(sk, tx)) &&
 		    !READ_ONCE(tx->gone))
