@@ -58,10 +58,9 @@ static int foreign_client(const struct door *d, int option)
 	return bind(fd, &a.sa, len) ? -1 : fd;
 }
 
-/* TCP's newer kernels have another word for it. */
-static bool is_no_source(int err)
+static int no_source(const struct door *d)
 {
-	return err == EINVAL || (over_tcp() && err == ENETUNREACH);
+	return d->af == AF_INET || d->mapped ? ENETUNREACH : EINVAL;
 }
 
 TEST_F(conn, freebind_is_no_source)
@@ -75,7 +74,7 @@ TEST_F(conn, freebind_is_no_source)
 	ASSERT_OK(fd);
 	EXPECT_EQ(-1, dial_from(fd, variant->door, self->port))
 		TH_LOG("a client from an address that nobody has");
-	EXPECT_TRUE(is_no_source(errno)) TH_LOG("%s", strerror(errno));
+	EXPECT_EQ(no_source(variant->door), errno) TH_LOG("%s", strerror(errno));
 	close(fd);
 }
 
@@ -95,7 +94,7 @@ TEST_F(conn, nonlocal_bind_is_no_source)
 	ASSERT_OK(fd);
 	EXPECT_EQ(-1, dial_from(fd, variant->door, sock_port(lsn)))
 		TH_LOG("a client from an address that nobody has");
-	EXPECT_TRUE(is_no_source(errno)) TH_LOG("%s", strerror(errno));
+	EXPECT_EQ(no_source(variant->door), errno) TH_LOG("%s", strerror(errno));
 	close(fd);
 	close(lsn);
 }
@@ -191,6 +190,8 @@ TEST_F_TIMEOUT(conn, taken_family_number, RACE_TIMEOUT)
 	EXPECT_OK(door_dial(variant->door, 0, sock_port(self->lsn)));
 }
 
+#define BACKLOG		1000
+
 static int reuseport_listener(const struct door *d, int port)
 {
 	union addr a;
@@ -198,7 +199,7 @@ static int reuseport_listener(const struct door *d, int port)
 	int fd = door_socket(d, SOCK_NONBLOCK);
 
 	if (fd >= 0 && (sock_set(fd, SOL_SOCKET, SO_REUSEPORT, 1) || bind(fd, &a.sa, len) ||
-			listen(fd, 1000))) {
+			listen(fd, BACKLOG))) {
 		close(fd);
 		return -1;
 	}
@@ -211,6 +212,7 @@ struct clients {
 	const struct door *door;
 	int port;
 	unsigned int stop, calls, refused;
+	unsigned int settled;	/* calls whose connections are in no queue any more */
 };
 
 static long dial_on(struct task *t)
@@ -222,6 +224,11 @@ static long dial_on(struct task *t)
 	int fd;
 
 	while (!__atomic_load_n(&c->stop, __ATOMIC_ACQUIRE)) {
+		/* A client that waits at a full queue is refused when its listener goes. */
+		if (c->calls - __atomic_load_n(&c->settled, __ATOMIC_ACQUIRE) > BACKLOG / 2) {
+			sched_yield();
+			continue;
+		}
 		fd = door_socket(c->door, 0);
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
 		if (connect(fd, &a.sa, len) && errno == ECONNREFUSED)
@@ -262,8 +269,10 @@ TEST_F_TIMEOUT(conn, restart_of_one_listener_refuses_nobody, RACE_TIMEOUT)
 		while (__atomic_load_n(&c.calls, __ATOMIC_ACQUIRE) - before < round % 3 &&
 		       task_running(&c.task))
 			accept_all(stays);
+		before = __atomic_load_n(&c.calls, __ATOMIC_ACQUIRE);
 		close(comes);
 		accept_all(stays);
+		__atomic_store_n(&c.settled, before, __ATOMIC_RELEASE);
 	}
 	__atomic_store_n(&c.stop, 1, __ATOMIC_RELEASE);
 	ASSERT_OK(task_join(&c.task));
@@ -674,6 +683,73 @@ TEST_F(conn, more_pairs_than_half_the_ports)
 		close(sv[i][0]);
 		close(sv[i][1]);
 	}
+}
+
+/* Who has ended both halves wants no more bytes, and their writer learns that it is
+ * so: it does not fill a buffer that nobody will ever read.
+ */
+TEST_F(conn, deaf_end_resets)
+{
+	int sv[2], n, i;
+	char buf[4096] = { };
+
+	ASSERT_OK(door_connected(variant->door, sv));
+	ASSERT_OK(shutdown(sv[1], SHUT_RD));
+	EXPECT_EQ(1, send(sv[0], "x", 1, MSG_NOSIGNAL)) TH_LOG("one half: %s", strerror(errno));
+	EXPECT_EQ(1, recv(sv[1], buf, 1, MSG_WAITALL)) TH_LOG("that came before");
+	ASSERT_OK(shutdown(sv[1], SHUT_WR));
+	for (i = 0; i < 1000; i++) {
+		n = send(sv[0], buf, sizeof(buf), MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n < 0)
+			break;
+	}
+	EXPECT_EQ(-1, n) TH_LOG("a million bytes for nobody");
+	EXPECT_TRUE(errno == EPIPE || errno == ECONNRESET) TH_LOG("%s", strerror(errno));
+	EXPECT_EQ(ECONNRESET, sock_error(sv[1]));
+	close(sv[0]);
+	close(sv[1]);
+}
+
+static long send_one(struct task *t)
+{
+	char buf[4096] = { };
+
+	return send(t->fd, buf, sizeof(buf), MSG_NOSIGNAL);
+}
+
+/* The same for a writer who sleeps. */
+TEST_F(conn, deaf_end_wakes_writer)
+{
+	struct task t;
+	int sv[2];
+
+	if (over_tcp())
+		SKIP(return, "TCP tells by segments, which a full window holds back");
+	ASSERT_OK(door_connected(variant->door, sv));
+	ASSERT_OK(fill_socket(sv[0], 0));
+	t = (struct task){ .fn = send_one, .fd = sv[0] };
+	ASSERT_OK(task_start(&t));
+	ASSERT_OK(task_blocked(&t, SYS_sendto));
+	ASSERT_OK(shutdown(sv[1], SHUT_RDWR));
+	ASSERT_OK(task_join(&t));
+	EXPECT_EQ(-1, t.ret);
+	EXPECT_TRUE(t.err == EPIPE || t.err == ECONNRESET) TH_LOG("%s", strerror(t.err));
+	close(sv[0]);
+	close(sv[1]);
+}
+
+TEST_F(conn, priority_is_not_inherited)
+{
+	int fd, child;
+
+	ASSERT_OK(sock_set(self->lsn, SOL_SOCKET, SO_PRIORITY, 5));
+	fd = door_dial(variant->door, 0, self->port);
+	ASSERT_OK(fd);
+	child = accept(self->lsn, NULL, NULL);
+	ASSERT_OK(child);
+	EXPECT_EQ(0, sock_int(child, SOL_SOCKET, SO_PRIORITY));
+	close(child);
+	close(fd);
 }
 
 TEST_HARNESS_MAIN

@@ -182,6 +182,27 @@ void np_chan_writer_leave(struct np_chan *c)
 EXPORT_SYMBOL_NP_KUNIT(np_chan_writer_leave);
 
 /**
+ * np_chan_reader_deafen - the reader wants nothing that is not there yet
+ * @c: the channel it reads from
+ *
+ * For its successors, too. The owner tells the writer, who may be asleep.
+ *
+ * Context: the reader.
+ */
+void np_chan_reader_deafen(struct np_chan *c)
+{
+	struct np_chan *next;
+
+	for (; c; c = next) {
+		spin_lock(&c->lock);
+		WRITE_ONCE(c->gone, c->gone | NP_GONE_DEAF);
+		next = c->next;
+		spin_unlock(&c->lock);
+	}
+}
+EXPORT_SYMBOL_NP_KUNIT(np_chan_reader_deafen);
+
+/**
  * np_chan_reader_leave - the reader will not come back
  * @c: the channel it last read from
  *
@@ -197,7 +218,7 @@ bool np_chan_reader_leave(struct np_chan *c)
 
 	while (c) {
 		spin_lock(&c->lock);
-		WRITE_ONCE(c->gone, 1);
+		WRITE_ONCE(c->gone, c->gone | NP_GONE_LEFT);
 		next = c->next;
 		spin_unlock(&c->lock);
 		smp_mb();	/* pairs with the writer's, after its write */
@@ -222,9 +243,11 @@ void np_chan_finish(struct np_chan *c, struct np_chan *next)
 	bool gone;
 
 	spin_lock(&c->lock);
-	gone = c->gone;
+	gone = c->gone & NP_GONE_LEFT;
 	if (!gone)
 		c->next = next;
+	if (next && c->gone & NP_GONE_DEAF)
+		WRITE_ONCE(next->gone, next->gone | NP_GONE_DEAF);
 	/* Pairs with the acquire in np_chan_settle() and np_chan_at_eof(). */
 	smp_store_release(&c->end, next ? NP_END_NEXT : NP_END_EOF);
 	spin_unlock(&c->lock);

@@ -62,6 +62,10 @@ enum np_end {
 	NP_END_NEXT,
 };
 
+/* What a reader can have done, other than read. */
+#define NP_GONE_LEFT	BIT(0)	/* it will not come back */
+#define NP_GONE_DEAF	BIT(1)	/* it reads what is there, and wants no more */
+
 /**
  * struct np_chan - a byte channel
  *
@@ -112,7 +116,7 @@ enum np_end {
  * @pool: the pool, for the channel's whole life
  * @release: frees what the channel is part of
  * @ref: writer and reader
- * @gone: the reader has left
+ * @gone: NP_GONE_*
  * @lock: guards @cool, @next against @gone, and the taking of chunks
  */
 struct np_chan {
@@ -149,6 +153,7 @@ void np_chan_init(struct np_chan *c, struct np_pool *pool,
 		  void (*release)(struct np_chan *c));
 void np_chan_put(struct np_chan *c);
 void np_chan_writer_leave(struct np_chan *c);
+void np_chan_reader_deafen(struct np_chan *c);
 bool np_chan_reader_leave(struct np_chan *c);
 
 ssize_t np_chan_write(struct np_chan *c, struct iov_iter *from, u32 cap);

@@ -290,6 +290,21 @@ static bool np_sock_half_close(struct sock *sk)
 	return news;
 }
 
+/* Both halves are shut down: as with TCP, more bytes would be answered by a reset,
+ * and a writer who waits for room waits for nothing.
+ */
+static void np_sock_deafen(struct sock *sk)
+{
+	struct np_sock *nsk = np_sk(sk);
+
+	if (READ_ONCE(sk->sk_shutdown) != SHUTDOWN_MASK || !nsk->conn)
+		return;
+	mutex_lock(&nsk->rx_lock);
+	np_chan_reader_deafen(nsk->rx);
+	mutex_unlock(&nsk->rx_lock);
+	np_conn_wake_writer(nsk->conn, !nsk->end);
+}
+
 static void np_sock_or_shutdown(struct sock *sk, int how)
 {
 	struct np_conn *conn = np_sk(sk)->conn;
@@ -346,6 +361,7 @@ int np_sock_shutdown(struct socket *sock, int how)
 		np_sock_or_shutdown(sk, how);
 		if (how & SEND_SHUTDOWN && np_sock_half_close(sk))
 			np_sock_send_fin(np_sk(sk));
+		np_sock_deafen(sk);
 		break;
 	}
 	sk->sk_state_change(sk);

@@ -74,6 +74,20 @@ int np_stream_wait_connect(struct sock *sk, long *timeo)
 	return err;
 }
 
+/**
+ * np_stream_tx_refused - bytes for an end that has left, or wants no more
+ * @nsk: the socket that writes
+ *
+ * What TCP's peer answers them with is a reset, which is the end for both.
+ *
+ * Context: tx_lock.
+ */
+void np_stream_tx_refused(struct np_sock *nsk)
+{
+	np_conn_event(nsk->conn, nsk->end, NP_EV_RESET);
+	np_conn_event(nsk->conn, !nsk->end, NP_EV_RESET);
+}
+
 /* Nothing more to wait for: there is room, or there will never be. */
 static bool np_stream_tx_ready(const struct sock *sk, const struct np_chan *tx,
 			       u32 cap)

@@ -14,6 +14,7 @@
 
 void np_stream_republish(struct sock *sk, struct np_chan *rx, u32 rcvbuf);
 int np_stream_wait_connect(struct sock *sk, long *timeo);
+void np_stream_tx_refused(struct np_sock *nsk);
 int np_stream_tx_wait(struct sock *sk, long *timeo);
 int np_stream_send_cmsg(struct sock *sk, struct msghdr *msg);
 int np_stream_rx_check(struct sock *sk);
@@ -60,8 +61,7 @@ static inline int np_stream_tx_check(struct sock *sk, long *timeo)
 	if (!nsk->tx || !np_stream_is_open(READ_ONCE(sk->sk_state)))
 		return -EPIPE;
 	if (unlikely(READ_ONCE(nsk->tx->gone))) {
-		/* What TCP's peer answers with when nobody has the socket. */
-		np_conn_event(nsk->conn, nsk->end, NP_EV_RESET);
+		np_stream_tx_refused(nsk);
 		return -EPIPE;
 	}
 	return 0;
@@ -86,7 +86,7 @@ static inline void np_stream_tx_done(struct np_sock *nsk)
 	}
 	smp_rmb();	/* pairs with np_sock_leave_conn() */
 	if (unlikely(READ_ONCE(tx->gone)))
-		np_conn_event(nsk->conn, nsk->end, NP_EV_RESET);
+		np_stream_tx_refused(nsk);
 }
 
 /* Will nothing more arrive? */
