@@ -107,7 +107,6 @@ static int np_accept_inherit(struct sock *child, const struct sock *lsk)
 	child->sk_rcvlowat = READ_ONCE(lsk->sk_rcvlowat);
 	child->sk_rcvtimeo = READ_ONCE(lsk->sk_rcvtimeo);
 	child->sk_sndtimeo = READ_ONCE(lsk->sk_sndtimeo);
-	child->sk_priority = READ_ONCE(lsk->sk_priority);
 	child->sk_mark = READ_ONCE(lsk->sk_mark);
 	child->sk_bound_dev_if = READ_ONCE(lsk->sk_bound_dev_if);
 	child->sk_reuse = lsk->sk_reuse;
