@@ -156,6 +156,8 @@ void np_dgram_close(struct sock *sk, long timeout)
 static int np_dgram_connect_addr(struct sock *sk, struct np_addr *dst,
 				 struct sockaddr *uaddr, int len)
 {
+	int err;
+
 	if (sk->sk_family == AF_INET)
 		return np_addr_parse(dst, uaddr, len, AF_INET);
 	if (uaddr->sa_family == AF_INET) {
@@ -163,8 +165,13 @@ static int np_dgram_connect_addr(struct sock *sk, struct np_addr *dst,
 			return -EAFNOSUPPORT;
 		return np_addr_parse(dst, uaddr, len, AF_INET);
 	}
-	return np_addr_parse(dst, uaddr, len, AF_INET6) ?:
-	       np_route_check_v6(sk, dst);
+	err = np_addr_parse(dst, uaddr, len, AF_INET6);
+	if (err)
+		return err;
+	if (np_addr_is_v4(&sk->sk_v6_rcv_saddr) && !np_addr_is_v4(&dst->ip) &&
+	    !ipv6_addr_any(&dst->ip))
+		return -EAFNOSUPPORT;
+	return np_route_check_v6(sk, dst);
 }
 
 /* Write down whom a socket is connected to, where senders and programs look. */

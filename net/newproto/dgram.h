@@ -112,6 +112,11 @@ static inline bool np_dgram_is_full(const struct sock *sk)
 	return atomic_read(&sk->sk_rmem_alloc) > READ_ONCE(sk->sk_rcvbuf);
 }
 
+static inline size_t np_dgram_max(const struct np_flow *f)
+{
+	return np_addr_is_v4(&f->dst.ip) ? NP_DGRAM_MAX_V4 : NP_DGRAM_MAX_V6;
+}
+
 /* dgram.c */
 int np_dgram_init(struct sock *sk);
 void np_dgram_close(struct sock *sk, long timeout);
@@ -147,6 +152,7 @@ struct sk_buff *np_dgram_skb(const struct np_flow *f, struct iov_iter *from,
 void np_dgram_skb_arrive(struct sk_buff *skb, int ifindex);
 void np_dgram_refuse(struct sock *sk, const struct np_flow *f,
 		     const struct sk_buff *skb, int ifindex);
+void np_dgram_too_long(struct sock *sk, const struct np_flow *f);
 
 /* dgram_cork.c */
 int np_cork_start(struct sock *sk, const struct np_flow *f);

@@ -134,8 +134,9 @@ static int np_cmsg_send_v6(struct sock *sk, struct msghdr *msg, struct np_flow *
  * @msg: the message
  * @f: the datagram's way; its destination is known, the rest is changed
  *
- * UDP passes over levels that it does not know, and over descriptors and
- * credentials, which are AF_UNIX's; a program that sends those is better told.
+ * As UDP does this passes over levels that it does not know. UDP passes over
+ * descriptors and credentials, too, which are AF_UNIX's; a program that sends
+ * those is better told, and so is one that asks for segments by SOL_UDP.
  *
  * Return: 0 or -EINVAL, or what the option of the same name would.
  */
@@ -146,18 +147,12 @@ int np_dgram_send_cmsg(struct sock *sk, struct msghdr *msg, struct np_flow *f)
 	for_each_cmsghdr(cmsg, msg) {
 		if (!CMSG_OK(msg, cmsg))
 			return -EINVAL;
-		switch (cmsg->cmsg_level) {
-		case SOL_SOCKET:
-			if (cmsg->cmsg_type == SCM_RIGHTS ||
-			    cmsg->cmsg_type == SCM_CREDENTIALS)
-				return -EINVAL;
-			break;
-		case SOL_IP:
-		case SOL_IPV6:
-			break;
-		default:
+		if (cmsg->cmsg_level == SOL_UDP)
 			return -EINVAL;
-		}
+		if (cmsg->cmsg_level == SOL_SOCKET &&
+		    (cmsg->cmsg_type == SCM_RIGHTS ||
+		     cmsg->cmsg_type == SCM_CREDENTIALS))
+			return -EINVAL;
 	}
 	if (np_addr_is_v4(&f->dst.ip))
 		return np_cmsg_send_v4(sk, msg, f);

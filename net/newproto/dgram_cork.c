@@ -92,11 +92,9 @@ static int np_cork_grow(struct np_cork *cork, size_t len)
 
 static int np_cork_put(struct np_cork *cork, struct iov_iter *from, size_t len)
 {
-	size_t max = np_addr_is_v4(&cork->flow.dst.ip) ? NP_DGRAM_MAX_V4 :
-							 NP_DGRAM_MAX_V6;
 	int err;
 
-	if (len > max - cork->len)
+	if (len > np_dgram_max(&cork->flow) - cork->len)
 		return -EMSGSIZE;
 	if (!len)
 		return 0;
@@ -156,6 +154,8 @@ int np_cork_append(struct sock *sk, struct msghdr *msg, size_t len)
 		goto out;
 	err = np_cork_put(cork, &msg->msg_iter, len);
 	if (err) {
+		if (err == -EMSGSIZE)
+			np_dgram_too_long(sk, &cork->flow);
 		np_cork_free(sk);
 		goto out;
 	}

@@ -261,7 +261,8 @@ static void np_dgram_queue(struct sock *to, struct sk_buff *skb, int ifindex)
 	}
 	skb->dev = NULL;
 	np_dgram_skb_arrive(skb, ifindex);
-	if (sock_flag(to, SOCK_TIMESTAMP))
+	if (sock_flag(to, SOCK_TIMESTAMP) ||
+	    sock_flag(to, SOCK_TIMESTAMPING_RX_SOFTWARE))
 		__net_timestamp(skb);
 	spin_lock(&queue->lock);
 	if (unlikely(np_dg(to)->closed)) {
@@ -345,9 +346,6 @@ int np_dgram_transmit(struct sock *sk, struct np_flow *f, struct iov_iter *from,
 	if (!np_addr_is_v4(&f->dst.ip) &&
 	    ipv6_addr_type(&f->dst.ip) & IPV6_ADDR_LINKLOCAL)
 		ifindex = f->ifindex;
-	err = np_dgram_tx_check(sk);
-	if (err)
-		return err;
 	skb = np_dgram_skb(f, from, len);
 	if (IS_ERR(skb))
 		return PTR_ERR(skb);
@@ -385,11 +383,12 @@ static int np_dgram_autobind(struct sock *sk)
 	return err ? -EAGAIN : 0;
 }
 
-static int np_dgram_fits(const struct np_flow *f, size_t len)
+static int np_dgram_fits(struct sock *sk, const struct np_flow *f, size_t len)
 {
-	size_t max = np_addr_is_v4(&f->dst.ip) ? NP_DGRAM_MAX_V4 : NP_DGRAM_MAX_V6;
-
-	return len <= max ? 0 : -EMSGSIZE;
+	if (likely(len <= np_dgram_max(f)))
+		return 0;
+	np_dgram_too_long(sk, f);
+	return -EMSGSIZE;
 }
 
 /**
@@ -418,7 +417,7 @@ int np_dgram_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
 			return err;
 	}
 	if (unlikely(READ_ONCE(dg->cork)))
-		return np_cork_append(sk, msg, len);
+		return np_dgram_tx_check(sk) ?: np_cork_append(sk, msg, len);
 	if (likely(!named && !msg->msg_controllen)) {
 		err = np_dgram_peer(sk, &f);
 		if (!err)
@@ -426,13 +425,15 @@ int np_dgram_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
 	} else {
 		err = np_dgram_way(sk, msg, named, &f);
 	}
+	if (!err)
+		err = np_dgram_tx_check(sk);
 	if (err)
 		return err;
 	if (unlikely(msg->msg_flags & MSG_MORE || READ_ONCE(dg->corked))) {
 		err = np_cork_start(sk, &f);
 		return err ?: np_cork_append(sk, msg, len);
 	}
-	err = np_dgram_fits(&f, len) ?:
+	err = np_dgram_fits(sk, &f, len) ?:
 	      np_dgram_transmit(sk, &f, &msg->msg_iter, len, msg->msg_flags);
 	return err ?: len;
 }

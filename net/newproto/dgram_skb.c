@@ -155,25 +155,24 @@ void np_dgram_skb_arrive(struct sk_buff *skb, int ifindex)
 #define NP_QUOTE_V6	(IPV6_MIN_MTU - 2 * sizeof(struct ipv6hdr) -	\
 			 sizeof(struct icmp6hdr) - sizeof(struct udphdr))
 
-/* An ICMP answer as the error queue wants it: the header of the answer, which
- * names the offender, that of the datagram, and then its payload as the data.
+/* An error as the error queue wants it: the header of ICMP's answer, which names
+ * the offender, that of the datagram, and then the first @len bytes of its
+ * payload, if any, as the data.
  */
 static struct sk_buff *np_dgram_error_skb(const struct np_flow *f,
-					  const struct sk_buff *skb, int ifindex)
+					  const struct sk_buff *skb, size_t len)
 {
 	bool v4 = np_addr_is_v4(&f->dst.ip);
 	size_t hlen = v4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
-	size_t len = skb->len - sizeof(struct udphdr);
 	struct np_flow back = { .dst = f->src, .src = f->dst, .ttl = 64 };
 	struct sock_exterr_skb *serr;
 	struct sk_buff *err;
 
-	len = min_t(size_t, len, v4 ? NP_QUOTE_V4 : NP_QUOTE_V6);
 	err = alloc_skb(2 * hlen + len, NP_DGRAM_GFP);
 	if (!err)
 		return NULL;
 	skb_reset_network_header(err);
-	err->protocol = skb->protocol;
+	err->protocol = v4 ? htons(ETH_P_IP) : htons(ETH_P_IPV6);
 	if (v4) {
 		np_dgram_ip_v4((struct iphdr *)err->data, &back, len);
 		np_dgram_ip_v4((struct iphdr *)(err->data + hlen), f, len);
@@ -183,26 +182,69 @@ static struct sk_buff *np_dgram_error_skb(const struct np_flow *f,
 	}
 	skb_reserve(err, 2 * hlen);
 	skb_reset_transport_header(err);
-	if (skb_copy_bits(skb, sizeof(struct udphdr), skb_put(err, len), len)) {
+	if (len && skb_copy_bits(skb, sizeof(struct udphdr), skb_put(err, len), len)) {
 		kfree_skb(err);
 		return NULL;
 	}
 	serr = SKB_EXT_ERR(err);
 	memset(serr, 0, sizeof(*serr));
+	serr->addr_offset = hlen + (v4 ? offsetof(struct iphdr, daddr) :
+					 offsetof(struct ipv6hdr, daddr));
+	return err;
+}
+
+static void np_dgram_queue_error(struct sock *sk, struct sk_buff *err)
+{
+	if (sock_queue_err_skb(sk, err))
+		kfree_skb(err);
+}
+
+/* Port unreachable. */
+static void np_dgram_queue_refusal(struct sock *sk, const struct np_flow *f,
+				   const struct sk_buff *skb, int ifindex)
+{
+	bool v4 = np_addr_is_v4(&f->dst.ip);
+	size_t len = skb->len - sizeof(struct udphdr);
+	struct sock_exterr_skb *serr;
+	struct sk_buff *err;
+
+	len = min_t(size_t, len, v4 ? NP_QUOTE_V4 : NP_QUOTE_V6);
+	err = np_dgram_error_skb(f, skb, len);
+	if (!err)
+		return;
+	serr = SKB_EXT_ERR(err);
 	serr->header.h4.iif = ifindex;
 	serr->ee.ee_errno = ECONNREFUSED;
 	serr->ee.ee_origin = v4 ? SO_EE_ORIGIN_ICMP : SO_EE_ORIGIN_ICMP6;
 	serr->ee.ee_type = v4 ? ICMP_DEST_UNREACH : ICMPV6_DEST_UNREACH;
 	serr->ee.ee_code = v4 ? ICMP_PORT_UNREACH : ICMPV6_PORT_UNREACH;
-	serr->addr_offset = hlen + (v4 ? offsetof(struct iphdr, daddr) :
-					 offsetof(struct ipv6hdr, daddr));
 	serr->port = f->dst.port;
-	return err;
+	np_dgram_queue_error(sk, err);
 }
 
 static bool np_dgram_wants_errors(struct sock *sk, bool v4)
 {
 	return v4 ? np_inet_recverr(inet_sk(sk)) : np_inet6_recverr(sk);
+}
+
+/* Would UDP find the sender of a datagram by what ICMP quotes of it? Not if it is
+ * connected elsewhere. *connected: it is connected.
+ */
+static bool np_dgram_hears_of(struct sock *sk, const struct np_flow *f, bool *connected)
+{
+	const struct np_dest *dest;
+	bool hears = false;
+
+	*connected = false;
+	rcu_read_lock();
+	dest = READ_ONCE(np_dg(sk)->dest);
+	if (dest) {
+		*connected = dest->l.connected;
+		hears = !*connected || (dest->l.peer_port == f->dst.port &&
+					ipv6_addr_equal(&dest->l.peer, &f->dst.ip));
+	}
+	rcu_read_unlock();
+	return hears;
 }
 
 /**
@@ -213,8 +255,8 @@ static bool np_dgram_wants_errors(struct sock *sk, bool v4)
  * @ifindex: the interface that it went through
  *
  * The send itself has succeeded. As UDP does on ICMP's port unreachable, a
- * connected socket has ECONNREFUSED for its next call; one with IP_RECVERR that
- * too, and the particulars in its error queue.
+ * socket that is connected to there has ECONNREFUSED for its next call; one with
+ * IP_RECVERR that too, and the particulars in its error queue.
  *
  * Context: may sleep.
  */
@@ -222,15 +264,41 @@ void np_dgram_refuse(struct sock *sk, const struct np_flow *f,
 		     const struct sk_buff *skb, int ifindex)
 {
 	bool queue = np_dgram_wants_errors(sk, np_addr_is_v4(&f->dst.ip));
-	struct sk_buff *err;
+	bool connected;
 
-	if (!queue && READ_ONCE(sk->sk_state) != TCP_ESTABLISHED)
+	if (!np_dgram_hears_of(sk, f, &connected) || (!queue && !connected))
 		return;
-	if (queue) {
-		err = np_dgram_error_skb(f, skb, ifindex);
-		if (err && sock_queue_err_skb(sk, err))
-			kfree_skb(err);
-	}
+	if (queue)
+		np_dgram_queue_refusal(sk, f, skb, ifindex);
 	WRITE_ONCE(sk->sk_err, ECONNREFUSED);
 	sk_error_report(sk);
+}
+
+/**
+ * np_dgram_too_long - EMSGSIZE for the error queue, with what would have fitted
+ * @sk: the sender
+ * @f: the datagram's way
+ *
+ * As IP does for UDP; the size is the loopback device's MTU, of which IPv4 can
+ * use 65535.
+ *
+ * Context: may sleep.
+ */
+void np_dgram_too_long(struct sock *sk, const struct np_flow *f)
+{
+	bool v4 = np_addr_is_v4(&f->dst.ip);
+	struct sock_exterr_skb *serr;
+	struct sk_buff *err;
+
+	if (!np_dgram_wants_errors(sk, v4))
+		return;
+	err = np_dgram_error_skb(f, NULL, 0);
+	if (!err)
+		return;
+	serr = SKB_EXT_ERR(err);
+	serr->ee.ee_errno = EMSGSIZE;
+	serr->ee.ee_origin = SO_EE_ORIGIN_LOCAL;
+	serr->ee.ee_info = v4 ? 65535 : 65536;
+	serr->port = v4 ? inet_sk(sk)->inet_dport : f->dst.port;
+	np_dgram_queue_error(sk, err);
 }

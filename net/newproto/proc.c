@@ -93,6 +93,16 @@ static void np_proc_queues(struct seq_file *seq, struct sock *sk)
 	seq_printf(seq, " %u %u", in, out);
 }
 
+/* A datagram socket that is not connected is not closed, either. */
+static const char *np_proc_state(const struct sock *sk)
+{
+	int state = READ_ONCE(sk->sk_state);
+
+	if (sk->sk_type == SOCK_DGRAM && state == TCP_CLOSE)
+		return "UNCONN";
+	return np_state_name(state);
+}
+
 static void np_proc_claim(struct seq_file *seq, const struct np_claim *c,
 			  u16 port)
 {
@@ -104,7 +114,7 @@ static void np_proc_claim(struct seq_file *seq, const struct np_claim *c,
 	if (sk->sk_family == AF_INET)
 		np_addr_set_v4(&any, 0);
 	seq_printf(seq, "%s %s", np_proc_types[np_space(sk->sk_type)],
-		   np_state_name(READ_ONCE(sk->sk_state)));
+		   np_proc_state(sk));
 	np_proc_queues(seq, sk);
 	np_proc_addr(seq, &c->local, port);
 	np_proc_addr(seq, c->connected ? &c->peer : &any,

@@ -111,7 +111,9 @@ static int np_route_check_src(struct sock *sk, const struct in6_addr *ip,
 		local = np_route_is_local_v4(sock_net(sk), np_addr_v4(ip), 0);
 	else
 		local = np_route_is_local_v6(sock_net(sk), ip, ifindex);
-	return local ? 0 : -EINVAL;
+	if (local)
+		return 0;
+	return np_addr_is_v4(ip) ? -ENETUNREACH : -EINVAL;
 }
 
 /**
@@ -185,7 +187,9 @@ static int np_route_dgram_v6(struct sock *sk, struct np_flow *f)
 {
 	if (ipv6_addr_any(&f->dst.ip))
 		f->dst.ip = in6addr_loopback;
-	if (np_addr_is_v4(&f->src.ip) || ipv6_addr_is_multicast(&f->dst.ip))
+	if (np_addr_is_v4(&f->src.ip))
+		return -EAFNOSUPPORT;
+	if (ipv6_addr_is_multicast(&f->dst.ip))
 		return -ENETUNREACH;
 	if (ipv6_addr_type(&f->dst.ip) & IPV6_ADDR_LINKLOCAL && !f->ifindex)
 		return -EINVAL;
@@ -204,8 +208,10 @@ static int np_route_dgram_v6(struct sock *sk, struct np_flow *f)
  *
  * Context: any. RCU read lock is taken.
  *
- * Return: 0, -ENETUNREACH, -EACCES for a broadcast address, -EINVAL for a
- * source that is not this host's, -ENODEV for an interface that is not there.
+ * Return: 0, -ENETUNREACH, also for an IPv4 source that is not this host's,
+ * -EINVAL for such an IPv6 source, -EAFNOSUPPORT for an IPv6 destination of a
+ * socket with an IPv4 address, -EACCES for a broadcast address, -ENODEV for an
+ * interface that is not there.
  */
 int np_route_dgram(struct sock *sk, struct np_flow *f)
 {
