@@ -107,15 +107,28 @@ static int np_cork_put(struct np_cork *cork, struct iov_iter *from, size_t len)
 	return 0;
 }
 
-/* Send what was held back; the socket does not hold it any more. */
-static int np_cork_send(struct sock *sk, struct np_cork *cork, int flags)
+/* Send what was held back; the socket does not hold it any more. If it has to
+ * wait and cannot, it holds the first @keep bytes again, so that the caller can
+ * do again what it did.
+ */
+static int np_cork_send(struct sock *sk, struct np_cork *cork, size_t keep, int flags)
 {
 	struct kvec vec = { .iov_base = cork->data, .iov_len = cork->len };
+	struct np_dgram *dg = np_dg(sk);
 	struct iov_iter from;
 	int err;
 
 	iov_iter_kvec(&from, ITER_SOURCE, &vec, 1, cork->len);
 	err = np_dgram_transmit(sk, &cork->flow, &from, cork->len, flags);
+	if (err == -EAGAIN || err == -EINTR || err == -ERESTARTSYS) {
+		lock_sock(sk);
+		if (!dg->cork && !sock_flag(sk, SOCK_DEAD)) {
+			cork->len = keep;
+			WRITE_ONCE(dg->cork, cork);
+			cork = NULL;
+		}
+		release_sock(sk);
+	}
 	np_cork_destroy(cork);
 	return err;
 }
@@ -135,7 +148,7 @@ static struct np_cork *np_cork_take(struct sock *sk)
  * @len: how many bytes
  *
  * Without MSG_MORE and UDP_CORK they are the last, and the datagram is sent. As
- * with UDP all of it is lost on an error.
+ * with UDP all of it is lost on an error; but not where it would have to wait.
  *
  * Context: may sleep.
  *
@@ -146,12 +159,14 @@ int np_cork_append(struct sock *sk, struct msghdr *msg, size_t len)
 	struct np_dgram *dg = np_dg(sk);
 	struct np_cork *cork;
 	int err = -EINVAL;
+	size_t keep;
 
 	lock_sock(sk);
 	cork = dg->cork;
 	/* Another thread has sent it meanwhile. */
 	if (!cork)
 		goto out;
+	keep = cork->len;
 	err = np_cork_put(cork, &msg->msg_iter, len);
 	if (err) {
 		if (err == -EMSGSIZE)
@@ -163,7 +178,7 @@ int np_cork_append(struct sock *sk, struct msghdr *msg, size_t len)
 		goto out;
 	np_cork_take(sk);
 	release_sock(sk);
-	err = np_cork_send(sk, cork, msg->msg_flags);
+	err = np_cork_send(sk, cork, keep, msg->msg_flags);
 	return err ?: len;
 out:
 	release_sock(sk);
@@ -186,5 +201,5 @@ int np_cork_flush(struct sock *sk, int flags)
 	lock_sock(sk);
 	cork = np_cork_take(sk);
 	release_sock(sk);
-	return cork ? np_cork_send(sk, cork, flags) : 0;
+	return cork ? np_cork_send(sk, cork, cork->len, flags) : 0;
 }

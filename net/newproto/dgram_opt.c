@@ -41,7 +41,7 @@ static void np_dgram_hint(struct sock *sk, u8 hint, bool on)
 	release_sock(sk);
 }
 
-static int np_dgram_opt_set(struct sock *sk, int level, int name, bool on)
+static int np_dgram_opt_set(struct sock *sk, int level, int name, bool on, int flags)
 {
 	struct np_dgram *dg = np_dg(sk);
 
@@ -54,10 +54,7 @@ static int np_dgram_opt_set(struct sock *sk, int level, int name, bool on)
 	switch (name) {
 	case UDP_CORK:
 		WRITE_ONCE(dg->corked, on);
-		/* What comes of it is the datagram's affair, not the option's. */
-		if (!on)
-			np_cork_flush(sk, 0);
-		return 0;
+		return on ? 0 : np_cork_flush(sk, flags);
 	case UDP_NO_CHECK6_TX:
 		np_dgram_hint(sk, NP_DGRAM_NO_CHECK6_TX, on);
 		return 0;
@@ -92,7 +89,7 @@ int np_dgram_setsockopt(struct socket *sock, int level, int name, sockptr_t val,
 			unsigned int len)
 {
 	struct sock *sk = sock->sk;
-	int v;
+	int v, flags = 0;
 
 	if (np_dgram_opt_is_inet(sk, level, name)) {
 		if (level == SOL_IP)
@@ -105,7 +102,9 @@ int np_dgram_setsockopt(struct socket *sock, int level, int name, sockptr_t val,
 		return -EINVAL;
 	if (copy_from_sockptr(&v, val, sizeof(v)))
 		return -EFAULT;
-	return np_dgram_opt_set(sk, level, name, v);
+	if (sock->file && sock->file->f_flags & O_NONBLOCK)
+		flags = MSG_DONTWAIT;
+	return np_dgram_opt_set(sk, level, name, v, flags);
 }
 
 /**

@@ -68,6 +68,7 @@ static int np_dgram_recv_error(struct sock *sk, struct msghdr *msg, size_t len)
 	int name_len = 0, n;
 
 	n = inet_recv_error(sk, msg, len, &name_len);
+	np_room_made(sk);
 	if (n >= 0)
 		msg->msg_namelen = name_len;
 	return n;
@@ -85,8 +86,6 @@ static void np_dgram_consume(struct sock *sk, struct sk_buff *skb, int flags, in
 		release_sock(sk);
 	}
 	consume_skb(skb);
-	if (!(flags & MSG_PEEK))
-		np_room_made(sk);
 }
 
 /* Take the next datagram if there is one and nothing else to look at, which the
@@ -157,8 +156,6 @@ int np_dgram_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
 		if (!(flags & MSG_PEEK))
 			sk_drops_add(sk, skb);
 		kfree_skb(skb);
-		if (!(flags & MSG_PEEK))
-			np_room_made(sk);
 		return err;
 	}
 	np_dgram_name(sk, msg, skb);

@@ -146,14 +146,22 @@ static void np_room_wake(struct sock *sk)
 }
 
 /**
- * np_room_made - a datagram was read: wake senders once half of the room is free
+ * np_room_made - a receiver is charged for less: wake senders if that is enough
  * @sk: the receiver
+ *
+ * Half of the room is, or that nothing waits to be read: what is left then is
+ * the error queue's, which never takes all of it.
+ *
+ * Context: not with the receiver's queue lock held. Any, once it is closed;
+ * before that not in interrupts.
  */
 void np_room_made(struct sock *sk)
 {
 	smp_mb();	/* pairs with np_room_join() */
-	if (likely(list_empty_careful(&np_dg(sk)->waiters)) ||
-	    atomic_read(&sk->sk_rmem_alloc) > READ_ONCE(sk->sk_rcvbuf) / 2)
+	if (likely(list_empty_careful(&np_dg(sk)->waiters)))
+		return;
+	if (atomic_read(&sk->sk_rmem_alloc) > READ_ONCE(sk->sk_rcvbuf) / 2 &&
+	    !skb_queue_empty_lockless(&sk->sk_receive_queue))
 		return;
 	spin_lock(&sk->sk_receive_queue.lock);
 	np_room_wake(sk);

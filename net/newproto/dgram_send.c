@@ -216,9 +216,15 @@ static int np_dgram_tx_check(struct sock *sk)
 	return READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN ? -EPIPE : 0;
 }
 
+static void np_dgram_uncharge(struct sock *to, unsigned int size)
+{
+	atomic_sub(size, &to->sk_rmem_alloc);
+	np_room_made(to);
+}
+
 static void np_dgram_rfree(struct sk_buff *skb)
 {
-	atomic_sub(skb->truesize, &skb->sk->sk_rmem_alloc);
+	np_dgram_uncharge(skb->sk, skb->truesize);
 }
 
 /* Charge a receiver, if it has room. */
@@ -231,7 +237,7 @@ static bool np_dgram_charge(struct sock *to, struct sk_buff *skb)
 	/* Others may be doing the same: more than one too many is too much. */
 	used = atomic_add_return(size, &to->sk_rmem_alloc);
 	if (used > size + (unsigned int)READ_ONCE(to->sk_rcvbuf)) {
-		atomic_sub(size, &to->sk_rmem_alloc);
+		np_dgram_uncharge(to, size);
 		return false;
 	}
 	skb->sk = to;

@@ -165,6 +165,8 @@ static int np_route_dgram_v4(struct sock *sk, struct np_flow *f)
 	struct net *net = sock_net(sk);
 	__be32 v4 = np_addr_v4(&f->dst.ip);
 
+	if (!np_addr_is_any(&f->src.ip) && !np_addr_is_v4(&f->src.ip))
+		return -ENETUNREACH;
 	/* As with UDP: this host, at the address that the datagram is from. */
 	if (!v4)
 		v4 = np_addr_is_any(&f->src.ip) ? htonl(INADDR_LOOPBACK) :
