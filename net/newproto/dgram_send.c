@@ -191,13 +191,16 @@ static int np_dgram_way(struct sock *sk, struct msghdr *msg, bool named,
 	if (err)
 		return err;
 	np_dgram_marks(sk, f);
-	/* An IPv4 destination wants an IPv4 source, also of an IPv6 wildcard. */
-	if (np_addr_is_v4(&f->dst.ip) && ipv6_addr_any(&f->src.ip))
-		np_addr_set_v4(&f->src.ip, 0);
 	if (msg->msg_controllen) {
 		err = np_dgram_send_cmsg(sk, msg, f);
 		if (err)
 			return err;
+	}
+	/* An IPv4 destination wants an IPv4 source, also of an IPv6 wildcard. */
+	if (np_addr_is_v4(&f->dst.ip) && !np_addr_is_v4(&f->src.ip)) {
+		if (!ipv6_addr_any(&f->src.ip))
+			return -ENETUNREACH;
+		np_addr_set_v4(&f->src.ip, 0);
 	}
 	if (np_addr_is_v4(&f->dst.ip))
 		err = np_dgram_bpf_v4(sk, named, f);

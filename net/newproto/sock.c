@@ -123,6 +123,7 @@ struct sock *np_sock_alloc(struct net *net, struct socket *sock, int family,
 	sk->sk_type = type;
 	sk->sk_protocol = IPPROTO_NEWPROTO;
 	sk->sk_destruct = inet_sock_destruct;
+	sk->sk_txrehash = READ_ONCE(net->core.sysctl_txrehash);
 	inet = inet_sk(sk);
 	inet->pmtudisc = IP_PMTUDISC_WANT;
 	inet->uc_ttl = -1;

@@ -248,7 +248,7 @@ static void np_channel_reader_gone(struct kunit *test)
 		next = np_tchan_new(test, 0);
 		np_chan_finish(s.tx, next);
 		KUNIT_EXPECT_EQ(test, refcount_read(&next->ref), 1U);
-		KUNIT_EXPECT_EQ(test, next->gone, 1);
+		KUNIT_EXPECT_EQ(test, next->gone, NP_GONE_LEFT);
 		np_chan_writer_leave(s.tx);
 		KUNIT_EXPECT_EQ(test, np_tenv_released(test), i + 1);
 		s.tx = next;
@@ -273,7 +273,7 @@ static void np_channel_reader_gone_chain(struct kunit *test)
 		np_chan_finish(c[i], c[i + 1]);
 	for (i = 0; i <= n; i++) {
 		KUNIT_EXPECT_EQ(test, refcount_read(&c[i]->ref), 1U);
-		KUNIT_EXPECT_EQ(test, c[i]->gone, 1);
+		KUNIT_EXPECT_EQ(test, c[i]->gone, NP_GONE_LEFT);
 	}
 	for (i = 0; i <= n; i++)
 		np_chan_writer_leave(c[i]);
@@ -336,6 +336,40 @@ static void np_channel_live_successor(struct kunit *test)
 	np_tstream_close(&s);
 }
 
+/* A reader who wants no more says so to the channels that there are and to those
+ * that come; what is there it reads.
+ */
+static void np_channel_deaf(struct kunit *test)
+{
+	int n = *(const int *)test->param_value, i;
+	struct np_chan *c[NP_CHAIN_MAX + 1];
+	struct np_tstream s;
+
+	np_tstream_open(&s, test, 0, NP_TEST_CAP);
+	c[0] = s.tx;
+	for (i = 0; i < n; i++) {
+		np_tstream_put(&s, 10);
+		if (i == n / 2) {
+			np_chan_reader_deafen(s.rx);
+			np_chan_reader_deafen(s.rx);
+		}
+		c[i + 1] = np_tchan_new(test, 0);
+		np_chan_finish(s.tx, c[i + 1]);
+		np_chan_writer_leave(s.tx);
+		s.tx = c[i + 1];
+	}
+	for (i = 0; i <= n; i++)
+		KUNIT_EXPECT_EQ(test, c[i]->gone, NP_GONE_DEAF);
+	np_tstream_get(&s, 10 * n);
+	np_chan_finish(s.tx, NULL);
+	np_expect_eof(&s);
+	KUNIT_EXPECT_PTR_EQ(test, s.rx, s.tx);
+	np_chan_reader_leave(s.rx);
+	KUNIT_EXPECT_EQ(test, s.tx->gone, NP_GONE_DEAF | NP_GONE_LEFT);
+	np_chan_writer_leave(s.tx);
+	KUNIT_EXPECT_EQ(test, np_tenv_released(test), n + 1);
+}
+
 /* What the reader has set goes on with it. */
 static void np_channel_settings_follow(struct kunit *test)
 {
@@ -373,6 +407,7 @@ static struct kunit_case np_channel_end_cases[] = {
 	KUNIT_CASE_PARAM(np_channel_reader_gone_chain, np_lengths_gen_params),
 	KUNIT_CASE_PARAM(np_channel_reader_leaves_writer, np_lengths_gen_params),
 	KUNIT_CASE_PARAM(np_channel_live_successor, np_lengths_gen_params),
+	KUNIT_CASE_PARAM(np_channel_deaf, np_lengths_gen_params),
 	KUNIT_CASE(np_channel_settings_follow),
 	{}
 };
