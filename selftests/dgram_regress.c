@@ -122,4 +122,85 @@ TEST_F(dregress, corked_datagram_waits_too)
 	EXPECT_EQ(0, memcmp(buf, "abef", 4)) TH_LOG("%.4s", buf);
 }
 
+/* Who waits for a receiver that goes elsewhere has nothing to wait for any more. */
+TEST_F(dregress, receiver_that_moves_wakes_senders)
+{
+	struct task t = { .fn = send_one, .fd = self->tx };
+	int other = dgram_bound(variant->door, 0, 0);
+	union addr a;
+	socklen_t len = door_loop(variant->door, &a, sock_port(other));
+
+	if (over_udp())
+		SKIP(return, "UDP's senders never wait");
+	ASSERT_OK(sock_set(self->tx, SOL_NEWPROTO, NEWPROTO_WAIT, 1));
+	ASSERT_LT(0, fill(self->tx));
+	ASSERT_OK(task_start(&t));
+	ASSERT_OK(task_blocked(&t, SYS_sendto));
+	ASSERT_OK(connect(self->rx, &a.sa, len));
+	ASSERT_EQ(0, task_join(&t)) TH_LOG("the receiver takes from another one only");
+	EXPECT_EQ(6, t.ret);
+	EXPECT_EQ(ECONNREFUSED, sock_error(self->tx));
+	close(other);
+}
+
+/* Where a send would fail at once there is no waiting, for poll() either. */
+TEST_F(dregress, poll_after_shutdown)
+{
+	if (over_udp())
+		SKIP(return, "UDP's senders never wait");
+	ASSERT_OK(sock_set(self->tx, SOL_NEWPROTO, NEWPROTO_WAIT, 1));
+	ASSERT_LT(0, fill(self->tx));
+	EXPECT_EQ(0, poll_events(self->tx, POLLOUT, 0));
+	ASSERT_OK(shutdown(self->tx, SHUT_WR));
+	EXPECT_EQ(POLLOUT, poll_events(self->tx, POLLOUT, 0));
+	EXPECT_ERR(EPIPE, send(self->tx, "x", 1, MSG_DONTWAIT));
+}
+
+/* An IPv6 address that connect() has chosen does not stand in the way of an IPv4
+ * destination.
+ */
+TEST_F(dregress, chosen_ipv6_source_gives_way)
+{
+	union addr a = { .in6 = { .sin6_family = AF_INET6, .sin6_port = htons(9),
+				  .sin6_addr = IN6ADDR_LOOPBACK_INIT } }, from;
+	socklen_t len = sizeof(a.in6), flen = sizeof(from);
+	int fd, to;
+
+	if (variant->door->af != AF_INET6)
+		SKIP(return, "IPv6 only");
+	fd = dgram_socket(variant->door, 0);
+	to = dgram_wild(variant->door, 0);
+	ASSERT_OK(to);
+	ASSERT_OK(connect(fd, &a.sa, len));
+	a.in6.sin6_port = htons(sock_port(to));
+	inet_pton(AF_INET6, "::ffff:127.0.0.1", &a.in6.sin6_addr);
+	ASSERT_EQ(1, sendto(fd, "x", 1, 0, &a.sa, len)) TH_LOG("%s", strerror(errno));
+	ASSERT_EQ(POLLIN, poll_events(to, POLLIN, WAIT_MS));
+	ASSERT_EQ(1, recvfrom(to, buf, 1, 0, &from.sa, &flen));
+	EXPECT_EQ(0, memcmp(&from.in6.sin6_addr, &a.in6.sin6_addr, 16));
+	close(fd);
+	close(to);
+}
+
+/* More than UDP's 16 bits of length are too many before anything else is wrong. */
+TEST_F(dregress, too_long_first)
+{
+	static char big[70000];
+	union addr a;
+	socklen_t len = door_loop(variant->door, &a, 0);
+	int fd;
+
+	if (variant->door->af != AF_INET)
+		SKIP(return, "IPv4 only");
+	fd = dgram_socket(variant->door, 0);
+	EXPECT_ERR(EMSGSIZE, send(fd, big, sizeof(big), 0));
+	EXPECT_ERR(EMSGSIZE, sendto(fd, big, sizeof(big), 0, &a.sa, len));
+	close(fd);
+	ASSERT_EQ(3, send(self->tx, "abc", 3, MSG_MORE));
+	EXPECT_ERR(EMSGSIZE, send(self->tx, big, sizeof(big), 0));
+	EXPECT_EQ(3, send(self->tx, "def", 3, 0));
+	ASSERT_EQ(POLLIN, poll_events(self->rx, POLLIN, WAIT_MS));
+	EXPECT_EQ(6, recv(self->rx, buf, sizeof(buf), 0)) TH_LOG("what was held back stays");
+}
+
 TEST_HARNESS_MAIN

@@ -36,7 +36,7 @@ int np_dgram_init(struct sock *sk)
 					"rlock-AF_NEWPROTO");
 	/* Senders look at a socket under RCU, without a reference. */
 	sock_set_flag(sk, SOCK_RCU_FREE);
-	dg->dest = NULL;
+	RCU_INIT_POINTER(dg->dest, NULL);
 	dg->cork = NULL;
 	dg->closed = false;
 	dg->wait = false;
@@ -47,18 +47,18 @@ int np_dgram_init(struct sock *sk)
 }
 
 /* Have senders find the socket as its claim says now. */
-static int np_dgram_publish(struct sock *sk, struct np_dest *fresh)
+static void np_dgram_publish(struct sock *sk, struct np_dest *fresh)
 {
+	struct np_dest *old = np_dgram_dest(sk);
 	struct np_dgram *dg = np_dg(sk);
-	struct np_dest *old = dg->dest;
 
 	fresh->sk = sk;
 	fresh->l.owner = sk;
 	np_claim_publish(&dg->base.claim, &fresh->l, old ? &old->l : NULL);
-	WRITE_ONCE(dg->dest, fresh);
+	rcu_assign_pointer(dg->dest, fresh);
 	if (old)
 		kfree_rcu(old, rcu);
-	return 0;
+	np_room_moved(sk);
 }
 
 /**
@@ -82,7 +82,8 @@ int np_dgram_get_port(struct sock *sk, unsigned short snum)
 		kfree(dest);
 		return err;
 	}
-	return np_dgram_publish(sk, dest);
+	np_dgram_publish(sk, dest);
+	return 0;
 }
 
 /**
@@ -93,13 +94,13 @@ int np_dgram_get_port(struct sock *sk, unsigned short snum)
  */
 void np_dgram_put_port(struct sock *sk)
 {
-	struct np_dgram *dg = np_dg(sk);
-	struct np_dest *dest = dg->dest;
+	struct np_dest *dest = np_dgram_dest(sk);
 
 	if (dest) {
-		WRITE_ONCE(dg->dest, NULL);
-		np_claim_unpublish(&dg->base.claim, &dest->l);
+		RCU_INIT_POINTER(np_dg(sk)->dest, NULL);
+		np_claim_unpublish(&np_base(sk)->claim, &dest->l);
 		kfree_rcu(dest, rcu);
+		np_room_moved(sk);
 	}
 	np_bind_put_port(sk);
 }
@@ -112,11 +113,13 @@ void np_dgram_put_port(struct sock *sk)
  */
 void np_dgram_rehash(struct sock *sk)
 {
-	struct np_dgram *dg = np_dg(sk);
+	struct np_dest *dest = np_dgram_dest(sk);
 
-	if (dg->dest)
-		np_claim_set_device(&dg->base.claim, &dg->dest->l,
-				    READ_ONCE(sk->sk_bound_dev_if));
+	if (!dest)
+		return;
+	np_claim_set_device(&np_base(sk)->claim, &dest->l,
+			    READ_ONCE(sk->sk_bound_dev_if));
+	np_room_moved(sk);
 }
 
 /**
@@ -125,7 +128,10 @@ void np_dgram_rehash(struct sock *sk)
  */
 void np_dgram_unhash(struct sock *sk)
 {
+	/* It may hold one, if it was closed before a program had it. */
+	lock_sock(sk);
 	np_dgram_put_port(sk);
+	release_sock(sk);
 	sock_prot_inuse_add(sock_net(sk), sk->sk_prot, -1);
 }
 
@@ -147,6 +153,7 @@ void np_dgram_close(struct sock *sk, long timeout)
 	np_room_leave(sk);
 	np_room_close(sk);
 	skb_queue_purge(&sk->sk_receive_queue);
+	skb_queue_purge(&sk->sk_error_queue);
 	sk_common_release(sk);
 }
 
@@ -156,6 +163,7 @@ void np_dgram_close(struct sock *sk, long timeout)
 static int np_dgram_connect_addr(struct sock *sk, struct np_addr *dst,
 				 struct sockaddr *uaddr, int len)
 {
+	struct in6_addr bound;
 	int err;
 
 	if (sk->sk_family == AF_INET)
@@ -168,7 +176,8 @@ static int np_dgram_connect_addr(struct sock *sk, struct np_addr *dst,
 	err = np_addr_parse(dst, uaddr, len, AF_INET6);
 	if (err)
 		return err;
-	if (np_addr_is_v4(&sk->sk_v6_rcv_saddr) && !np_addr_is_v4(&dst->ip) &&
+	np_bind_local(sk, &bound);
+	if (np_addr_is_v4(&bound) && !np_addr_is_v4(&dst->ip) &&
 	    !ipv6_addr_any(&dst->ip))
 		return -EAFNOSUPPORT;
 	return np_route_check_v6(sk, dst);
@@ -197,11 +206,11 @@ static int np_dgram_connect_locked(struct sock *sk, struct sockaddr *uaddr, int 
 		return err;
 	np_dgram_source(sk, &f);
 	f.ifindex = READ_ONCE(sk->sk_bound_dev_if);
-	err = np_route_dgram(sk, &f);
+	err = np_dgram_fit_source(sk, &f) ?: np_route_dgram(sk, &f);
 	if (err)
 		return err;
 	/* Another thread may have taken the port away by AF_UNSPEC. */
-	if (!np_dg(sk)->dest)
+	if (!np_dgram_dest(sk))
 		return -EAGAIN;
 	dest = kzalloc(sizeof(*dest), GFP_KERNEL_ACCOUNT);
 	if (!dest)
@@ -287,7 +296,7 @@ int np_dgram_disconnect(struct sock *sk, int flags)
 	int err = 0;
 
 	lock_sock(sk);
-	if (sk->sk_userlocks & SOCK_BINDPORT_LOCK && np_dg(sk)->dest)
+	if (sk->sk_userlocks & SOCK_BINDPORT_LOCK && np_dgram_dest(sk))
 		err = np_dgram_disconnect_bound(sk);
 	if (err)
 		goto out;
@@ -320,7 +329,9 @@ __poll_t np_dgram_poll(struct file *file, struct socket *sock,
 {
 	__poll_t mask = datagram_poll(file, sock, wait);
 
-	if (np_room_is_awaited(sock->sk))
+	/* Where a send would not wait it is writable, whatever comes of it. */
+	if (np_room_is_awaited(sock->sk) && !READ_ONCE(sock->sk->sk_err) &&
+	    !(READ_ONCE(sock->sk->sk_shutdown) & SEND_SHUTDOWN))
 		mask &= ~(EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND);
 	return mask;
 }

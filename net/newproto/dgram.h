@@ -43,7 +43,7 @@ struct np_dest {
  * sender does not care any more. All guarded by the receiver's queue lock, but
  * for @on, which is the sender's.
  *
- * @node: in struct np_dgram's @waiters
+ * @node: in struct np_dgram's @waiters, or about to be woken
  * @sk: the sender, woken when the receiver takes it off the list
  * @on: the receiver, a reference to it; NULL: it has not waited
  */
@@ -61,7 +61,8 @@ struct np_room {
  * one's. sk_rmem_alloc is what the receiver is charged.
  *
  * @base: must come first
- * @dest: on the port's list while there is a port; lock_sock()
+ * @dest: on the port's list while there is a port; written under lock_sock(),
+ *	read under RCU
  * @cork: the datagram that UDP_CORK or MSG_MORE holds back, or NULL;
  *	lock_sock(); read without to see whether there is one
  * @room: what poll() reports: the wait for room of a send that did not want to
@@ -74,7 +75,7 @@ struct np_room {
  */
 struct np_dgram {
 	struct np_base base;
-	struct np_dest *dest;
+	struct np_dest __rcu *dest;
 	struct np_cork *cork;
 	struct np_room room;
 	struct list_head waiters;
@@ -102,6 +103,12 @@ struct np6_dgram {
 static inline struct np_dgram *np_dg(const struct sock *sk)
 {
 	return (struct np_dgram *)sk;
+}
+
+/* What senders see of a socket, seen by itself. Context: lock_sock(). */
+static inline struct np_dest *np_dgram_dest(const struct sock *sk)
+{
+	return rcu_dereference_protected(np_dg(sk)->dest, lockdep_sock_is_held(sk));
 }
 
 /* What is charged to a receiver is no more than its SO_RCVBUF, but for the
@@ -133,6 +140,7 @@ int np_dgram_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg);
 
 /* dgram_send.c */
 void np_dgram_source(const struct sock *sk, struct np_flow *f);
+int np_dgram_fit_source(const struct sock *sk, struct np_flow *f);
 int np_dgram_sendmsg(struct socket *sock, struct msghdr *msg, size_t len);
 int np_dgram_transmit(struct sock *sk, struct np_flow *f, struct iov_iter *from,
 		      size_t len, int flags);
@@ -165,6 +173,7 @@ void np_room_init(struct sock *sk);
 int np_room_wait(struct sock *sk, struct sock *to, long *timeo);
 void np_room_leave(struct sock *sk);
 void np_room_made(struct sock *sk);
+void np_room_moved(struct sock *sk);
 void np_room_close(struct sock *sk);
 bool np_room_is_awaited(const struct sock *sk);
 

@@ -109,7 +109,7 @@ static int np_cork_put(struct np_cork *cork, struct iov_iter *from, size_t len)
 
 /* Send what was held back; the socket does not hold it any more. If it has to
  * wait and cannot, it holds the first @keep bytes again, so that the caller can
- * do again what it did.
+ * do again what it did; unless another thread has begun a new one.
  */
 static int np_cork_send(struct sock *sk, struct np_cork *cork, size_t keep, int flags)
 {
@@ -152,18 +152,18 @@ static struct np_cork *np_cork_take(struct sock *sk)
  *
  * Context: may sleep.
  *
- * Return: @len, -EMSGSIZE, -ENOBUFS, -EFAULT, or what sending has come to.
+ * Return: @len, -EMSGSIZE, -ENOBUFS, -EFAULT, or what sending has come to;
+ * -ESTALE if it holds none: another thread has sent it.
  */
 int np_cork_append(struct sock *sk, struct msghdr *msg, size_t len)
 {
 	struct np_dgram *dg = np_dg(sk);
 	struct np_cork *cork;
-	int err = -EINVAL;
+	int err = -ESTALE;
 	size_t keep;
 
 	lock_sock(sk);
 	cork = dg->cork;
-	/* Another thread has sent it meanwhile. */
 	if (!cork)
 		goto out;
 	keep = cork->len;

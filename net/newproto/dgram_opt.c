@@ -96,6 +96,9 @@ int np_dgram_setsockopt(struct socket *sock, int level, int name, sockptr_t val,
 			return ip_setsockopt(sk, level, name, val, len);
 		return np_ipv6_setsockopt(sk, level, name, val, len);
 	}
+	/* udp(7)'s look at the length first. */
+	if (level == SOL_UDP && len < sizeof(v))
+		return -EINVAL;
 	if (!np_dgram_opt_get(sk, level, name, &v))
 		return -ENOPROTOOPT;
 	if (len < sizeof(v))

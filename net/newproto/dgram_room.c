@@ -58,7 +58,8 @@ static bool np_room_ask(struct sock *sk, struct sock *to)
 	if (old)
 		np_room_quit(room, old);
 	sock_hold(to);
-	room->on = to;
+	WRITE_ONCE(room->on, to);
+	sk_set_bit(SOCKWQ_ASYNC_NOSPACE, sk);
 	wait = np_room_join(room, to);
 	release_sock(sk);
 	if (old)
@@ -134,15 +135,29 @@ bool np_room_is_awaited(const struct sock *sk)
 	return READ_ONCE(room->on) && !list_empty_careful(&room->node);
 }
 
+/* How many are woken before others get a chance at the queue's lock. */
+#define NP_ROOM_BATCH	64
+
+/* Wake those who wait now; who has to wait again does so behind them. */
 static void np_room_wake(struct sock *sk)
 {
-	struct np_room *room, *next;
+	spinlock_t *lock = &sk->sk_receive_queue.lock;
+	struct np_room *room;
+	LIST_HEAD(list);
+	int n = 0;
 
-	lockdep_assert_held(&sk->sk_receive_queue.lock);
-	list_for_each_entry_safe(room, next, &np_dg(sk)->waiters, node) {
+	spin_lock(lock);
+	list_splice_init(&np_dg(sk)->waiters, &list);
+	while (!list_empty(&list)) {
+		room = list_first_entry(&list, struct np_room, node);
 		list_del_init(&room->node);
 		room->sk->sk_write_space(room->sk);
+		if (++n % NP_ROOM_BATCH == 0) {
+			spin_unlock(lock);
+			spin_lock(lock);
+		}
 	}
+	spin_unlock(lock);
 }
 
 /**
@@ -163,9 +178,18 @@ void np_room_made(struct sock *sk)
 	if (atomic_read(&sk->sk_rmem_alloc) > READ_ONCE(sk->sk_rcvbuf) / 2 &&
 	    !skb_queue_empty_lockless(&sk->sk_receive_queue))
 		return;
-	spin_lock(&sk->sk_receive_queue.lock);
 	np_room_wake(sk);
-	spin_unlock(&sk->sk_receive_queue.lock);
+}
+
+/**
+ * np_room_moved - senders may have to go elsewhere: have them look
+ * @sk: the receiver
+ */
+void np_room_moved(struct sock *sk)
+{
+	smp_mb();	/* pairs with np_room_join() */
+	if (!list_empty_careful(&np_dg(sk)->waiters))
+		np_room_wake(sk);
 }
 
 /**
@@ -178,6 +202,6 @@ void np_room_close(struct sock *sk)
 {
 	spin_lock(&sk->sk_receive_queue.lock);
 	np_dg(sk)->closed = true;
-	np_room_wake(sk);
 	spin_unlock(&sk->sk_receive_queue.lock);
+	np_room_wake(sk);
 }

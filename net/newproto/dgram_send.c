@@ -31,6 +31,26 @@ void np_dgram_source(const struct sock *sk, struct np_flow *f)
 	np_addr_set_v4(&f->src.ip, inet_sk(sk)->inet_saddr);
 }
 
+/**
+ * np_dgram_fit_source - an IPv4 destination wants an IPv4 source
+ * @sk: the socket
+ * @f: the way; its source may become a wildcard
+ *
+ * As with UDP, an IPv6 address that connect() has chosen is no obstacle, while
+ * one that bind() was given is.
+ *
+ * Return: 0 or -ENETUNREACH.
+ */
+int np_dgram_fit_source(const struct sock *sk, struct np_flow *f)
+{
+	if (!np_addr_is_v4(&f->dst.ip) || np_addr_is_v4(&f->src.ip))
+		return 0;
+	if (!ipv6_addr_any(&f->src.ip) && sk->sk_userlocks & SOCK_BINDADDR_LOCK)
+		return -ENETUNREACH;
+	np_addr_set_v4(&f->src.ip, 0);
+	return 0;
+}
+
 /* Who a connected socket's datagrams go to, seen as connect() has left it. */
 static int np_dgram_peer(struct sock *sk, struct np_flow *f)
 {
@@ -38,7 +58,7 @@ static int np_dgram_peer(struct sock *sk, struct np_flow *f)
 	int err = -EDESTADDRREQ;
 
 	rcu_read_lock();
-	dest = READ_ONCE(np_dg(sk)->dest);
+	dest = rcu_dereference(np_dg(sk)->dest);
 	if (dest && dest->l.connected && READ_ONCE(sk->sk_state) == TCP_ESTABLISHED) {
 		f->dst.ip = dest->l.peer;
 		f->dst.port = dest->l.peer_port;
@@ -109,8 +129,9 @@ static bool np_dgram_is_named(const struct sock *sk, const struct msghdr *msg)
 
 	if (!name)
 		return false;
-	return sk->sk_family != AF_INET6 || name->sa_family != AF_UNSPEC ||
-	       msg->msg_namelen < offsetofend(struct sockaddr, sa_family);
+	return sk->sk_family != AF_INET6 ||
+	       msg->msg_namelen < offsetofend(struct sockaddr, sa_family) ||
+	       name->sa_family != AF_UNSPEC;
 }
 
 /* What the socket's own options say of a datagram. */
@@ -196,12 +217,9 @@ static int np_dgram_way(struct sock *sk, struct msghdr *msg, bool named,
 		if (err)
 			return err;
 	}
-	/* An IPv4 destination wants an IPv4 source, also of an IPv6 wildcard. */
-	if (np_addr_is_v4(&f->dst.ip) && !np_addr_is_v4(&f->src.ip)) {
-		if (!ipv6_addr_any(&f->src.ip))
-			return -ENETUNREACH;
-		np_addr_set_v4(&f->src.ip, 0);
-	}
+	err = np_dgram_fit_source(sk, f);
+	if (err)
+		return err;
 	if (np_addr_is_v4(&f->dst.ip))
 		err = np_dgram_bpf_v4(sk, named, f);
 	else
@@ -261,8 +279,6 @@ static void np_dgram_queue(struct sock *to, struct sk_buff *skb, int ifindex)
 {
 	struct sk_buff_head *queue = &to->sk_receive_queue;
 
-	skb->skb_iif = ifindex;
-	skb->dev = sock_net(to)->loopback_dev;
 	if (sk_filter_trim_cap(to, skb, sizeof(struct udphdr))) {
 		np_dgram_drop(to, skb, NP_STAT_DGRAM_FILTERED,
 			      SKB_DROP_REASON_SOCKET_FILTER);
@@ -330,6 +346,21 @@ static int np_dgram_offer(struct sock *sk, const struct np_flow *f,
 	return err;
 }
 
+/* Let the sender's control group's programs see a datagram, as IP does before it
+ * lets one go; and have it look as it does then.
+ */
+static int np_dgram_egress(struct sock *sk, struct sk_buff *skb, int ifindex)
+{
+	int ret;
+
+	skb->skb_iif = ifindex;
+	skb->dev = sock_net(sk)->loopback_dev;
+	skb->sk = sk;
+	ret = BPF_CGROUP_RUN_PROG_INET_EGRESS(sk, skb);
+	skb->sk = NULL;
+	return ret == NET_XMIT_CN ? 0 : ret;
+}
+
 /**
  * np_dgram_transmit - send a datagram whose way is known
  * @sk: the sender
@@ -358,6 +389,11 @@ int np_dgram_transmit(struct sock *sk, struct np_flow *f, struct iov_iter *from,
 	skb = np_dgram_skb(f, from, len);
 	if (IS_ERR(skb))
 		return PTR_ERR(skb);
+	err = np_dgram_egress(sk, skb, ifindex);
+	if (unlikely(err)) {
+		kfree_skb_reason(skb, SKB_DROP_REASON_BPF_CGROUP_EGRESS);
+		return min(err, 0);	/* NET_XMIT_DROP: lost on the way */
+	}
 	for (;;) {
 		err = np_dgram_offer(sk, f, skb, ifindex, &to);
 		if (likely(!err))
@@ -396,8 +432,24 @@ static int np_dgram_fits(struct sock *sk, const struct np_flow *f, size_t len)
 {
 	if (likely(len <= np_dgram_max(f)))
 		return 0;
-	np_dgram_too_long(sk, f);
+	/* UDP over IPv4 does not get as far as IP with more than 16 bits of length. */
+	if (!np_addr_is_v4(&f->dst.ip) || len <= 0xffff)
+		np_dgram_too_long(sk, f);
 	return -EMSGSIZE;
+}
+
+/* UDP_CORK, MSG_MORE: begin a datagram, again if another thread has sent it before
+ * this one's part was in it.
+ */
+static int np_dgram_hold_back(struct sock *sk, const struct np_flow *f,
+			      struct msghdr *msg, size_t len)
+{
+	int err;
+
+	do {
+		err = np_cork_start(sk, f) ?: np_cork_append(sk, msg, len);
+	} while (err == -ESTALE);
+	return err;
 }
 
 /**
@@ -418,6 +470,8 @@ int np_dgram_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
 	struct np_flow f = { };
 	int err;
 
+	if (unlikely(sk->sk_family == AF_INET && len > 0xffff))
+		return -EMSGSIZE;
 	if (unlikely(msg->msg_flags & MSG_OOB))
 		return -EOPNOTSUPP;
 	if (unlikely(!READ_ONCE(inet_sk(sk)->inet_num))) {
@@ -425,8 +479,11 @@ int np_dgram_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
 		if (err)
 			return err;
 	}
-	if (unlikely(READ_ONCE(dg->cork)))
-		return np_dgram_tx_check(sk) ?: np_cork_append(sk, msg, len);
+	if (unlikely(READ_ONCE(dg->cork))) {
+		err = np_dgram_tx_check(sk) ?: np_cork_append(sk, msg, len);
+		if (err != -ESTALE)
+			return err;
+	}
 	if (likely(!named && !msg->msg_controllen)) {
 		err = np_dgram_peer(sk, &f);
 		if (!err)
@@ -438,10 +495,10 @@ int np_dgram_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
 		err = np_dgram_tx_check(sk);
 	if (err)
 		return err;
-	if (unlikely(msg->msg_flags & MSG_MORE || READ_ONCE(dg->corked))) {
-		err = np_cork_start(sk, &f);
-		return err ?: np_cork_append(sk, msg, len);
-	}
+	if (unlikely(msg->msg_flags & MSG_PROBE))
+		return len;
+	if (unlikely(msg->msg_flags & MSG_MORE || READ_ONCE(dg->corked)))
+		return np_dgram_hold_back(sk, &f, msg, len);
 	err = np_dgram_fits(sk, &f, len) ?:
 	      np_dgram_transmit(sk, &f, &msg->msg_iter, len, msg->msg_flags);
 	return err ?: len;

@@ -237,7 +237,7 @@ static bool np_dgram_hears_of(struct sock *sk, const struct np_flow *f, bool *co
 
 	*connected = false;
 	rcu_read_lock();
-	dest = READ_ONCE(np_dg(sk)->dest);
+	dest = rcu_dereference(np_dg(sk)->dest);
 	if (dest) {
 		*connected = dest->l.connected;
 		hears = !*connected || (dest->l.peer_port == f->dst.port &&

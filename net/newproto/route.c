@@ -165,8 +165,6 @@ static int np_route_dgram_v4(struct sock *sk, struct np_flow *f)
 	struct net *net = sock_net(sk);
 	__be32 v4 = np_addr_v4(&f->dst.ip);
 
-	if (!np_addr_is_any(&f->src.ip) && !np_addr_is_v4(&f->src.ip))
-		return -ENETUNREACH;
 	/* As with UDP: this host, at the address that the datagram is from. */
 	if (!v4)
 		v4 = np_addr_is_any(&f->src.ip) ? htonl(INADDR_LOOPBACK) :
@@ -194,7 +192,7 @@ static int np_route_dgram_v6(struct sock *sk, struct np_flow *f)
 	if (ipv6_addr_is_multicast(&f->dst.ip))
 		return -ENETUNREACH;
 	if (ipv6_addr_type(&f->dst.ip) & IPV6_ADDR_LINKLOCAL && !f->ifindex)
-		return -EINVAL;
+		return -ENETUNREACH;
 	if (!np_route_is_local_v6(sock_net(sk), &f->dst.ip, f->ifindex))
 		return -ENETUNREACH;
 	if (!ipv6_addr_any(&f->src.ip))
@@ -213,7 +211,7 @@ static int np_route_dgram_v6(struct sock *sk, struct np_flow *f)
  * Return: 0, -ENETUNREACH, also for an IPv4 source that is not this host's,
  * -EINVAL for such an IPv6 source, -EAFNOSUPPORT for an IPv6 destination of a
  * socket with an IPv4 address, -EACCES for a broadcast address, -ENODEV for an
- * interface that is not there.
+ * interface that is not there (IPv4).
  */
 int np_route_dgram(struct sock *sk, struct np_flow *f)
 {
@@ -226,7 +224,7 @@ int np_route_dgram(struct sock *sk, struct np_flow *f)
 		rcu_read_unlock();
 	}
 	if (!there)
-		return -ENODEV;
+		return np_addr_is_v4(&f->dst.ip) ? -ENODEV : -ENETUNREACH;
 	return np_addr_is_v4(&f->dst.ip) ? np_route_dgram_v4(sk, f) :
 					   np_route_dgram_v6(sk, f);
 }
