@@ -738,6 +738,49 @@ TEST_F(conn, deaf_end_wakes_writer)
 	close(sv[1]);
 }
 
+/* The end of the stream is seen after it is known that nobody reads any more. */
+TEST_F(conn, send_after_end)
+{
+	char c;
+	int sv[2], i;
+
+	for (i = 0; i < 200; i++) {
+		ASSERT_OK(door_connected(variant->door, sv));
+		close(sv[1]);
+		ASSERT_EQ(0, recv(sv[0], &c, 1, 0));
+		EXPECT_EQ(0, send(sv[0], "", 0, MSG_NOSIGNAL)) TH_LOG("%s", strerror(errno));
+		EXPECT_EQ(0, sock_error(sv[0]));
+		if (!over_tcp())
+			EXPECT_ERR(EPIPE, send(sv[0], "x", 1, MSG_NOSIGNAL));
+		close(sv[0]);
+	}
+}
+
+static long close_it(struct task *t)
+{
+	return close(t->fd);
+}
+
+/* The same where the close is under way. */
+TEST_F(conn, send_after_end_of_a_close)
+{
+	struct task t = { .fn = close_it };
+	char c;
+	int sv[2], i;
+
+	if (over_tcp())
+		SKIP(return, "TCP takes the first byte");
+	for (i = 0; i < 200; i++) {
+		ASSERT_OK(door_connected(variant->door, sv));
+		t.fd = sv[1];
+		ASSERT_OK(task_start(&t));
+		ASSERT_EQ(0, recv(sv[0], &c, 1, 0));
+		EXPECT_ERR(EPIPE, send(sv[0], "x", 1, MSG_NOSIGNAL));
+		ASSERT_OK(task_join(&t));
+		close(sv[0]);
+	}
+}
+
 TEST_F(conn, priority_is_not_inherited)
 {
 	int fd, child;

@@ -42,7 +42,7 @@ int np_seqpacket_sendmsg(struct socket *sock, struct msghdr *msg, size_t len)
 	}
 	mutex_lock(&nsk->tx_lock);
 	for (;;) {
-		err = np_stream_tx_check(sk, &timeo);
+		err = np_stream_tx_check(sk, &timeo, true);
 		if (unlikely(err))
 			break;
 		err = np_record_write(nsk->tx, &msg->msg_iter, len,

@@ -291,15 +291,13 @@ static bool np_sock_half_close(struct sock *sk)
 	return news;
 }
 
-/* Both halves are shut down: as with TCP, more bytes would be answered by a reset,
- * and a writer who waits for room waits for nothing.
+/* This end wants no more bytes: as with TCP they would be answered by a reset, and
+ * a writer who waits for room waits for nothing.
  */
 static void np_sock_deafen(struct sock *sk)
 {
 	struct np_sock *nsk = np_sk(sk);
 
-	if (READ_ONCE(sk->sk_shutdown) != SHUTDOWN_MASK || !nsk->conn)
-		return;
 	mutex_lock(&nsk->rx_lock);
 	np_chan_reader_deafen(nsk->rx);
 	mutex_unlock(&nsk->rx_lock);
@@ -362,7 +360,8 @@ int np_sock_shutdown(struct socket *sock, int how)
 		np_sock_or_shutdown(sk, how);
 		if (how & SEND_SHUTDOWN && np_sock_half_close(sk))
 			np_sock_send_fin(np_sk(sk));
-		np_sock_deafen(sk);
+		if (READ_ONCE(sk->sk_shutdown) == SHUTDOWN_MASK && np_sk(sk)->conn)
+			np_sock_deafen(sk);
 		break;
 	}
 	sk->sk_state_change(sk);
@@ -412,6 +411,8 @@ static void np_sock_end_conn(struct sock *sk, enum np_reason reason)
 	} else {
 		if (!(READ_ONCE(nsk->conn->end[nsk->end].events) & ~NP_EV_FIN))
 			np_stat_inc(sock_net(sk), NP_STAT_CLOSED);
+		/* Before the other end hears of it: what it writes then is refused. */
+		np_sock_deafen(sk);
 		if (np_sock_half_close(sk))
 			np_sock_send_fin(nsk);
 	}

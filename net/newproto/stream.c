@@ -193,7 +193,7 @@ static int np_stream_tx(struct sock *sk, struct np_source *src, size_t len,
 
 	mutex_lock(&nsk->tx_lock);
 	for (;;) {
-		err = np_stream_tx_check(sk, &timeo);
+		err = np_stream_tx_check(sk, &timeo, len);
 		if (unlikely(err))
 			break;
 		n = np_stream_put(sk, src, len - sent);

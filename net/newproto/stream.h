@@ -42,8 +42,10 @@ static inline void np_stream_publish(struct sock *sk, struct np_chan *rx)
 		np_stream_republish(sk, rx, rcvbuf);
 }
 
-/* May a socket send? -EPIPE stands for whatever error it has. */
-static inline int np_stream_tx_check(struct sock *sk, long *timeo)
+/* May a socket send? -EPIPE stands for whatever error it has. As with TCP, to
+ * send nothing is no cause for a reset.
+ */
+static inline int np_stream_tx_check(struct sock *sk, long *timeo, bool some)
 {
 	struct np_sock *nsk = np_sk(sk);
 	int err;
@@ -60,7 +62,7 @@ static inline int np_stream_tx_check(struct sock *sk, long *timeo)
 	}
 	if (!nsk->tx || !np_stream_is_open(READ_ONCE(sk->sk_state)))
 		return -EPIPE;
-	if (unlikely(READ_ONCE(nsk->tx->gone))) {
+	if (unlikely(READ_ONCE(nsk->tx->gone)) && some) {
 		np_stream_tx_refused(nsk);
 		return -EPIPE;
 	}
