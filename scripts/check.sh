@@ -10,7 +10,7 @@
 set -e
 
 # Longest first: the jobs that come last fill the gaps.
-all_jobs=(debug-1 debug-2 kunit-debug stock static kunit-uml tools)
+all_jobs=(debug-1 debug-2 kunit-debug stock programs static kunit-uml tools)
 # A job that runs longer than this has hung; its own limits are much shorter.
 job_limit=1500
 scale=1
@@ -89,7 +89,8 @@ module_for() {
 }
 
 if wanted 'debug-.'; then module_for debug; fi
-if wanted stock; then module_for stock; fi
+if wanted 'stock|programs'; then module_for stock; fi
+if wanted programs; then "$top/scripts/programs.sh" --fetch || exit 1; fi
 if wanted 'debug-.|stock'; then
 	run_quiet "building the test programs" "$out/selftests.log" \
 		make -C "$top/selftests" OUTPUT="$out/selftests" || die "no tests to run"
@@ -100,6 +101,14 @@ if wanted 'debug-.|stock'; then
 fi
 
 # --- the jobs ----------------------------------------------------------------------------
+
+# guest_results JOB STATUS: from what a guest printed, and the status of vm.sh
+guest_results() {
+	collect "$1" 0 <"$out/$1.tap" >"$work/$1.results"
+	if [ "$2" != 0 ]; then
+		echo "fail $1 kernel-log (status $2 of vm.sh)" >>"$work/$1.results"
+	fi
+}
 
 # selftests JOB KERNEL PROGRAM...
 selftests() {
@@ -114,10 +123,16 @@ selftests() {
 		-e NEWPROTO_TEST_SCALE=$scale "${args[@]}" \
 		"$top/scripts/guest/run-tests.sh" newproto $((limit * scale)) "${@/#/./}" \
 		>"$out/$job.tap" || status=$?
-	collect "$job" 0 <"$out/$job.tap" >"$work/$job.results"
-	if [ $status != 0 ]; then
-		echo "fail $job kernel-log (status $status of vm.sh)" >>"$work/$job.results"
-	fi
+	guest_results "$job" $status
+}
+
+# What nobody here wrote.
+programs() {
+	local status=0
+
+	"$top/scripts/programs.sh" --module "$out/module-stock/newproto.ko" \
+		--log "$out/programs.console" >"$out/programs.tap" || status=$?
+	guest_results programs $status
 }
 
 # The debug kernel's work is shared by two guests: calls alone takes as long as most of the
@@ -153,6 +168,9 @@ run_job() {
 		;;
 	stock)
 		selftests stock stock "${tests[@]}"
+		;;
+	programs)
+		programs
 		;;
 	static)
 		"$top/scripts/static.sh" >/dev/null || true

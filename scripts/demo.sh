@@ -9,6 +9,7 @@
 # machine, except for missing build tools, which are installed as packages.
 
 . "$(dirname "$0")/lib.sh"
+. "$top/scripts/unpack.sh"
 set -e
 
 usage="usage: demo.sh"
@@ -20,75 +21,19 @@ stage=$demo/stage
 packages=(redis-server redis-tools nginx apache2-utils iperf3 wget)
 programs=(redis-server redis-benchmark nginx ab iperf3 wget)
 
-# apt with lists and archives of its own, so that it needs no root and changes nothing.
-own_apt() {
-	mkdir -p "$demo/apt/lists/partial" "$demo/apt/archives/partial"
-	apt-get -q -o Dir::State::Lists="$demo/apt/lists" -o Dir::Cache="$demo/apt" \
-		-o APT::Sandbox::User="$(id -un)" "$@"
-}
-
-# Fetches the packages that are not installed, with the libraries that they need. What is
-# installed (a library, or a program itself) is taken from this machine.
-fetch_packages() {
-	local missing deb
-
-	own_apt update || return
-	missing=$(own_apt -s install --no-install-recommends "${packages[@]}" |
-		sed -n 's/^Inst \([^ ]*\) .*/\1/p') || return
-	rm -rf "$demo/unpacked" "$demo/unpacking"
-	mkdir -p "$demo/unpacking"
-	# shellcheck disable=SC2086 # a list of names
-	[ -z "$missing" ] || (cd "$demo/apt" && own_apt download $missing) || return
-	for deb in "$demo"/apt/*.deb; do
-		[ ! -e "$deb" ] || dpkg-deb -x "$deb" "$demo/unpacking" || return
-	done
-	mv "$demo/unpacking" "$demo/unpacked"
-	rm -rf "$demo/apt"
-}
-
-# The unpacked program, or this machine's own.
-find_program() {
-	local dir
-
-	for dir in "$demo/unpacked/usr/bin" "$demo/unpacked/usr/sbin" /usr/bin /usr/sbin /bin; do
-		if [ -x "$dir/$1" ]; then
-			echo "$dir/$1"
-			return
-		fi
-	done
-	return 1
-}
-
-have_programs() {
-	local p
-
-	for p in "${programs[@]}"; do
-		find_program "$p" >/dev/null || return
-	done
-}
-
-get_programs() {
-	have_programs && return
-	say "missing: some of ${packages[*]}, needed for: showing programs that everybody knows;" \
-		"they are unpacked into the cache, not installed"
-	run_quiet "fetching Debian packages" "$demo/apt.log" fetch_packages ||
-		die "cannot fetch ${packages[*]}; is there a network?"
-	have_programs || die "not all of ${programs[*]} are in ${packages[*]}"
-}
-
 # For the guest: bin/ with the programs, lib/ with the libraries that came with them.
 fill_stage() {
-	local p
+	local p dir
 
 	rm -rf "$stage"
-	mkdir -p "$stage/bin" "$stage/lib"
+	mkdir -p "$stage/bin"
 	for p in "${programs[@]}"; do
-		cp -L "$(find_program "$p")" "$stage/bin/$p"
+		for dir in usr/bin usr/sbin bin sbin; do
+			[ ! -e "$demo/unpacked/$dir/$p" ] || cp -L "$demo/unpacked/$dir/$p" "$stage/bin/"
+		done
+		[ -e "$stage/bin/$p" ] || die "$p is in none of ${packages[*]}"
 	done
-	if [ -d "$demo/unpacked/usr/lib" ]; then
-		find "$demo/unpacked/usr/lib" "$demo/unpacked/lib" -name '*.so.*' \
-			-exec cp -L -t "$stage/lib" {} + 2>/dev/null || true
-	fi
+	copy_libraries "$demo" "$stage/lib" "$stage"/bin/*
 	cp "$demo"/tools/{newproto_run,newproto-preload.so,hello_newproto,hello_tcp} "$stage/bin/"
 }
 
@@ -117,7 +62,7 @@ relay() {
 	done
 }
 
-get_programs
+unpack_packages "showing programs that everybody knows" "$demo" "${packages[@]}"
 build
 fill_stage
 cpu=()

@@ -4,7 +4,8 @@
  *
  * It replaces socket() and nothing else. A TCP socket that the program asks for is made with
  * IPPROTO_NEWPROTO instead; it is bound and connected with the same addresses, so no other call
- * has to know. Whatever is not a TCP socket goes through untouched.
+ * has to know. So is a UDP socket, if newproto_run was told so. Whatever else is asked for goes
+ * through untouched.
  *
  * socket() may be called from a signal handler, from any thread and in a vfork() child, so there is
  * no lock, no allocation and no stdio here.
@@ -13,54 +14,63 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <time.h>
 
 #include <linux/newproto.h>
 
+#include "newproto_run.h"
+
 #define TYPE_FLAGS	(SOCK_NONBLOCK | SOCK_CLOEXEC)
 
-/* The socket() after ours: another preload's, or the C library's. */
+/* The socket() after ours: another preload's, or the C library's. Written after what follows. */
 static int (*next_socket)(int domain, int type, int protocol);
+
+/* Are UDP sockets ours, too? */
+static bool datagrams;
+
+/* What of the family a call wants: a kernel may have the one and not the other. */
+enum kind { STREAM, DATAGRAM, KINDS, OTHER };
 
 /*
  * The second (of CLOCK_MONOTONIC, plus 1; 0: never) in which the kernel last said that the family
  * is not there. A kernel without it starts modprobe for every such question, which takes
  * milliseconds: it is asked once a second, not once a socket.
  */
-static long absent_in;
+static long absent_in[KINDS];
 
 /*
- * The lookup is done before main() because dlsym() may take the loader's lock and allocate. A
- * constructor of another library can run before this one; hook_next() then looks up itself.
+ * This is done before main() because dlsym() may take the loader's lock and allocate, and because
+ * the program may change its environment later. A constructor of another library can run before
+ * this one; hook_ready() then looks up itself.
  */
 __attribute__((constructor))
-static void find_next(void)
+static void look_up(void)
 {
-	__atomic_store_n(&next_socket, dlsym(RTLD_NEXT, "socket"), __ATOMIC_RELAXED);
+	const char *value = getenv(DATAGRAMS_VARIABLE);
+
+	datagrams = value && *value;
+	__atomic_store_n(&next_socket, dlsym(RTLD_NEXT, "socket"), __ATOMIC_RELEASE);
 }
 
-static int hook_next(int domain, int type, int protocol)
+static bool hook_ready(void)
 {
-	int (*next)(int domain, int type, int protocol);
-
-	next = __atomic_load_n(&next_socket, __ATOMIC_RELAXED);
-	if (!next) {
-		find_next();
-		next = __atomic_load_n(&next_socket, __ATOMIC_RELAXED);
-	}
-	if (!next) {
-		errno = EPROTONOSUPPORT;
-		return -1;
-	}
-	return next(domain, type, protocol);
+	if (!__atomic_load_n(&next_socket, __ATOMIC_ACQUIRE))
+		look_up();
+	return __atomic_load_n(&next_socket, __ATOMIC_ACQUIRE);
 }
 
-static bool is_tcp(int domain, int type, int protocol)
+static enum kind kind_of(int domain, int type, int protocol)
 {
-	return (domain == AF_INET || domain == AF_INET6) &&
-	       (type & ~TYPE_FLAGS) == SOCK_STREAM &&
-	       (protocol == 0 || protocol == IPPROTO_TCP);
+	if (domain != AF_INET && domain != AF_INET6)
+		return OTHER;
+	type &= ~TYPE_FLAGS;
+	if (type == SOCK_STREAM && (protocol == 0 || protocol == IPPROTO_TCP))
+		return STREAM;
+	if (datagrams && type == SOCK_DGRAM && (protocol == 0 || protocol == IPPROTO_UDP))
+		return DATAGRAM;
+	return OTHER;
 }
 
 static long this_second(void)
@@ -72,25 +82,25 @@ static long this_second(void)
 	return now.tv_sec + 1;
 }
 
-static bool known_absent(void)
+static bool known_absent(enum kind kind)
 {
-	long when = __atomic_load_n(&absent_in, __ATOMIC_RELAXED);
+	long when = __atomic_load_n(&absent_in[kind], __ATOMIC_RELAXED);
 
 	return when && when == this_second();
 }
 
 /*
- * May the program have the TCP socket that it asked for instead? Yes where the answer will not
- * change by waiting: the family is not there, or a filter or policy does not let the program
- * have it (and says itself what it thinks of TCP). No where something ran short: descriptors or
- * memory come back, and a TCP socket made meanwhile would not reach peers that use the family.
+ * May the program have the socket that it asked for instead? Yes where the answer will not change
+ * by waiting: the family is not there, or a filter or policy does not let the program have it (and
+ * says itself what it thinks of TCP and UDP). No where something ran short: descriptors or memory
+ * come back, and a socket of TCP made meanwhile would not reach peers that use the family.
  */
 static bool is_refusal(int error)
 {
 	switch (error) {
 	case EPROTONOSUPPORT:	/* no such protocol */
 	case EAFNOSUPPORT:	/* IPv6 is off; systemd's RestrictAddressFamilies= */
-	case ESOCKTNOSUPPORT:	/* no stream sockets in it */
+	case ESOCKTNOSUPPORT:	/* no sockets of this type in it */
 	case EINVAL:		/* kernels before 5.6: number out of range; some seccomp filters */
 	case EPERM:		/* cgroup-BPF, seccomp filters */
 	case EACCES:		/* security modules */
@@ -104,18 +114,24 @@ __attribute__((visibility("default")))
 int socket(int domain, int type, int protocol)
 {
 	int before = errno;
+	enum kind kind;
 	int fd;
 
-	if (!is_tcp(domain, type, protocol) || known_absent())
-		return hook_next(domain, type, protocol);
+	if (!hook_ready()) {
+		errno = EPROTONOSUPPORT;
+		return -1;
+	}
+	kind = kind_of(domain, type, protocol);
+	if (kind == OTHER || known_absent(kind))
+		return next_socket(domain, type, protocol);
 
-	fd = hook_next(domain, type, IPPROTO_NEWPROTO);
+	fd = next_socket(domain, type, IPPROTO_NEWPROTO);
 	if (fd >= 0 || !is_refusal(errno))
 		return fd;
 
 	if (errno == EPROTONOSUPPORT)
-		__atomic_store_n(&absent_in, this_second(), __ATOMIC_RELAXED);
+		__atomic_store_n(&absent_in[kind], this_second(), __ATOMIC_RELAXED);
 	/* The program sees one call, which leaves errno alone when it succeeds. */
 	errno = before;
-	return hook_next(domain, type, protocol);
+	return next_socket(domain, type, protocol);
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * newproto_run: runs a program with its TCP sockets over AF_NEWPROTO.
+ * newproto_run: runs a program with its TCP sockets, and on request its UDP sockets, over
+ * AF_NEWPROTO.
  *
- * All it does is to put newproto-preload.so into LD_PRELOAD and to execute the program; --check
- * tells beforehand whether that will have an effect.
+ * All it does is to put newproto-preload.so into LD_PRELOAD, and a variable for it beside that, and
+ * to execute the program; --check tells beforehand whether that will have an effect.
  */
 #include <err.h>
 #include <errno.h>
@@ -20,16 +21,18 @@
 
 static const char usage[] =
 	"Usage: newproto_run [OPTION]... PROGRAM [ARGUMENT]...\n"
-	"       newproto_run --check [PROGRAM]\n"
+	"       newproto_run --check [--datagrams] [PROGRAM]\n"
 	"Run PROGRAM with its TCP sockets over AF_NEWPROTO.\n"
 	"\n"
-	"  -c, --check    do not run: say what would become of PROGRAM's sockets\n"
-	"  -h, --help     print this text\n"
-	"  -V, --version  print the version\n"
+	"  -d, --datagrams  its UDP sockets, too (read newproto_run(1) about names)\n"
+	"  -c, --check      do not run: say what would become of PROGRAM's sockets\n"
+	"  -h, --help       print this text\n"
+	"  -V, --version    print the version\n"
 	"\n"
 	"--check exits with 0 if AF_NEWPROTO would carry them, 1 if this kernel does not\n"
-	"have the family, 2 if the program cannot be reached. newproto_run itself exits\n"
-	"with 125 if it fails, 126 if PROGRAM cannot be run, 127 if there is no PROGRAM.\n";
+	"have the family (or its datagrams, if you ask for them), 2 if the program cannot\n"
+	"be reached. newproto_run itself exits with 125 if it fails, 126 if PROGRAM cannot\n"
+	"be run, 127 if there is no PROGRAM.\n";
 
 /*
  * The library is beside this program in a tree that was built and not installed, else where
@@ -99,6 +102,13 @@ static int set_preload(const char *path)
 	return error ? -1 : 0;
 }
 
+bool datagrams_wanted(void)
+{
+	const char *value = getenv(DATAGRAMS_VARIABLE);
+
+	return value && *value;
+}
+
 static int run(char *argv[], const char *preload)
 {
 	int error;
@@ -125,6 +135,7 @@ int main(int argc, char *argv[])
 {
 	static const struct option options[] = {
 		{ "check", no_argument, NULL, 'c' },
+		{ "datagrams", no_argument, NULL, 'd' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ }
@@ -134,10 +145,16 @@ int main(int argc, char *argv[])
 	int opt;
 
 	/* "+": options after PROGRAM are the program's. */
-	while ((opt = getopt_long(argc, argv, "+chV", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "+cdhV", options, NULL)) != -1) {
 		switch (opt) {
 		case 'c':
 			only_check = true;
+			break;
+		case 'd':
+			if (setenv(DATAGRAMS_VARIABLE, "1", 1)) {
+				warn("cannot set " DATAGRAMS_VARIABLE);
+				return EXIT_TROUBLE;
+			}
 			break;
 		case 'h':
 			fputs(usage, stdout);

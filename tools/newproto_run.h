@@ -6,10 +6,13 @@
 #include <limits.h>
 #include <stdbool.h>
 
+/* Set, and not empty: the preload library maps UDP sockets, too. */
+#define DATAGRAMS_VARIABLE	"NEWPROTO_DATAGRAMS"
+
 /* Exit codes; those of a program that was run are its own. */
 enum {
-	EXIT_CARRIED	= 0,	/* --check: the program's TCP sockets will be AF_NEWPROTO's */
-	EXIT_ABSENT	= 1,	/* --check: they would be, but the kernel has no such family */
+	EXIT_CARRIED	= 0,	/* --check: the sockets asked about will be AF_NEWPROTO's */
+	EXIT_ABSENT	= 1,	/* --check: they would be, but not all can be had of this kernel */
 	EXIT_OUT_OF_REACH = 2,	/* --check: this program cannot be reached */
 	EXIT_TROUBLE	= 125,	/* newproto_run itself failed */
 	EXIT_CANNOT_RUN	= 126,	/* the program was found and could not be run */
@@ -31,6 +34,9 @@ struct elf_facts {
  * ELF and is broken.
  */
 int elf_inspect(int fd, struct elf_facts *facts);
+
+/* Are UDP sockets to be mapped, by --datagrams or because newproto_run runs in such a run? */
+bool datagrams_wanted(void);
 
 /*
  * newproto_run --check: prints what would happen to @program (NULL: to any) with the preload

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* newproto_run --check: what would become of a program's TCP sockets, and why. */
+/* newproto_run --check: what would become of a program's sockets, and why. */
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -177,9 +177,9 @@ static const char *out_of_reach(const struct target *target, const struct elf_fa
 }
 
 /* Makes a socket of the family and throws it away. Returns 0, or what errno said. */
-static int family_error(int domain)
+static int family_error(int domain, int type)
 {
-	int fd = socket(domain, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_NEWPROTO);
+	int fd = socket(domain, type | SOCK_CLOEXEC, IPPROTO_NEWPROTO);
 
 	if (fd < 0)
 		return errno;
@@ -187,19 +187,20 @@ static int family_error(int domain)
 	return 0;
 }
 
-static bool family_present(void)
+/* Can sockets of @type be had? Prints a line about it, which begins with @label. */
+static bool type_present(const char *label, int type)
 {
-	int v4 = family_error(AF_INET);
-	int v6 = family_error(AF_INET6);
+	int v4 = family_error(AF_INET, type);
+	int v6 = family_error(AF_INET6, type);
 
 	if (!v4 && !v6)
-		printf("family:  present, for IPv4 and IPv6\n");
+		printf("%-9spresent, for IPv4 and IPv6\n", label);
 	else if (!v4)
-		printf("family:  present, for IPv4 only (IPv6: %s)\n", strerror(v6));
+		printf("%-9spresent, for IPv4 only (IPv6: %s)\n", label, strerror(v6));
 	else if (!v6)
-		printf("family:  present, for IPv6 only (IPv4: %s)\n", strerror(v4));
+		printf("%-9spresent, for IPv6 only (IPv4: %s)\n", label, strerror(v4));
 	else
-		printf("family:  not to be had (%s)\n", strerror(v4));
+		printf("%-9snot to be had (%s)\n", label, strerror(v4));
 	return !v4 || !v6;
 }
 
@@ -221,12 +222,28 @@ static int inspect_library(const char *preload, struct elf_facts *library)
 	return 0;
 }
 
+/* What of the sockets of @whose becomes the family's? */
+static int conclude(const char *whose, bool streams, bool datagrams)
+{
+	if (streams && datagrams)
+		printf("verdict: %s TCP and UDP sockets become AF_NEWPROTO's\n", whose);
+	else if (streams)
+		printf("verdict: %s TCP sockets become AF_NEWPROTO's, UDP sockets stay UDP\n",
+		       whose);
+	else if (datagrams)
+		printf("verdict: %s UDP sockets become AF_NEWPROTO's, TCP sockets stay TCP\n",
+		       whose);
+	else
+		printf("verdict: %s sockets stay TCP and UDP\n", whose);
+	return streams && datagrams == datagrams_wanted() ? EXIT_CARRIED : EXIT_ABSENT;
+}
+
 int check(const char *program, const char *preload)
 {
 	struct elf_facts library;
 	struct target target;
 	const char *reason = NULL;
-	bool present;
+	bool streams, datagrams;
 	int error;
 
 	if (inspect_library(preload, &library))
@@ -240,15 +257,16 @@ int check(const char *program, const char *preload)
 			printf("kind:    dynamic, loaded by %s\n", target.elf.loader);
 	}
 	printf("preload: %s\n", preload);
-	present = family_present();
+	streams = type_present("family:", SOCK_STREAM);
+	if (datagrams_wanted()) {
+		datagrams = type_present("udp:", SOCK_DGRAM);
+	} else {
+		datagrams = false;
+		printf("udp:     stays UDP, as --datagrams is not given\n");
+	}
 	if (reason) {
 		printf("verdict: out of reach: %s\n", reason);
 		return EXIT_OUT_OF_REACH;
 	}
-	if (!present) {
-		printf("verdict: %s sockets stay TCP\n", program ? "its" : "all");
-		return EXIT_ABSENT;
-	}
-	printf("verdict: %s TCP sockets become AF_NEWPROTO's\n", program ? "its" : "a program's");
-	return EXIT_CARRIED;
+	return conclude(program ? "its" : "a program's", streams, datagrams);
 }

@@ -16,7 +16,7 @@ library=$built/newproto-preload.so
 probe=$built/tests/socket_probe
 scripted=$built/tests/scripted_socket.so
 caps=$built/tests/file_caps
-unset LD_PRELOAD SCRIPT
+unset LD_PRELOAD SCRIPT NEWPROTO_DATAGRAMS
 
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
@@ -150,6 +150,63 @@ mapping()
 		env LD_PRELOAD="$scripted" "$run" "$probe" answer
 }
 
+# The same with UDP sockets, for which newproto_run --datagrams sets a variable.
+with_datagrams() # SCRIPT COMMAND...
+{
+	NEWPROTO_DATAGRAMS=1 behind_us "$@"
+}
+
+datagrams()
+{
+	# shellcheck disable=SC2016 # for the inner shell
+	show='echo "[$NEWPROTO_DATAGRAMS]"'
+	absent=$(errno_of EPROTONOSUPPORT)
+
+	expect "--datagrams sets its variable" 0 '^\[1\]$' "$run" --datagrams sh -c "$show"
+	expect "-d, too" 0 '^\[1\]$' "$run" -d sh -c "$show"
+	expect "without it the variable is not set" 0 '^\[\]$' "$run" sh -c "$show"
+	expect "a program that is started in such a run" 0 '^\[1\]$' \
+		"$run" --datagrams "$run" sh -c "$show"
+	expect "without --datagrams: UDP as it was asked for" 0 '^protocol 17 calls 1 last 0$' \
+		behind_us 0 "$probe" datagram
+	expect "an empty variable is none" 0 '^protocol 17 calls 1 last 0$' \
+		env NEWPROTO_DATAGRAMS= LD_PRELOAD="$library:$scripted" SCRIPT=0 "$probe" datagram
+	expect "--datagrams: one call, for the family" 0 '^protocol 17 calls 1 last 258$' \
+		with_datagrams 0 "$probe" datagram
+	expect "--datagrams: streams, too" 0 '^protocol 6 calls 1 last 258$' \
+		with_datagrams 0 "$probe" answer
+	expect "--datagrams: every kind of socket(), as it is passed on" 0 '^wrong 0$' \
+		with_datagrams 0 "$probe" passed
+	for name in EPROTONOSUPPORT ESOCKTNOSUPPORT EPERM; do
+		expect "--datagrams, $name: the program's own call is made" 0 \
+			'^protocol 17 calls 2 last 0$' \
+			with_datagrams "$(errno_of $name)" "$probe" datagram
+	done
+	expect "--datagrams, EMFILE: no UDP socket by chance" 0 \
+		"^errno $(errno_of EMFILE) calls 1 last 258\$" \
+		with_datagrams "$(errno_of EMFILE)" "$probe" datagram
+	expect "absent streams say nothing about datagrams" 0 '^calls 2$' \
+		with_datagrams "$absent" "$probe" mixed
+	# Name servers are elsewhere, most of them, so this must hold, or no name is resolved.
+	expect "--datagrams: the C library's questions to name servers stay UDP's" 0 \
+		'^calls 0, answered$' with_datagrams 0 "$probe" resolver
+}
+
+# Every kind of socket() with the OPTIONs of newproto_run, on this kernel.
+every_kind() # NAME OPTION...
+{
+	name=$1
+	shift
+	"$run" "$@" "$probe" sockets >"$dir/tap" 2>&1
+	code=$?
+	sed 's/^/# /' "$dir/tap"
+	if [ $code -eq 0 ] && grep -q '^1\.\.26$' "$dir/tap"; then
+		result ok "$name"
+	else
+		result "not ok" "$name"
+	fi
+}
+
 kernel()
 {
 	if "$run" --check >"$dir/out"; then
@@ -161,14 +218,17 @@ kernel()
 	expect "a TCP socket's protocol under newproto_run" 0 "^protocol $family\$" \
 		"$run" "$probe" answer
 	expect "a TCP socket's protocol without it" 0 '^protocol 6$' "$probe" answer
-	"$run" "$probe" sockets >"$dir/tap" 2>&1
-	code=$?
-	sed 's/^/# /' "$dir/tap"
-	if [ $code -eq 0 ] && grep -q '^1\.\.19$' "$dir/tap"; then
-		result ok "every kind of socket()"
+	expect "a UDP socket's protocol under newproto_run" 0 '^protocol 17$' \
+		"$run" "$probe" datagram
+	if "$run" --check --datagrams >"$dir/out"; then
+		family=258
 	else
-		result "not ok" "every kind of socket()"
+		family=17
 	fi
+	expect "a UDP socket's protocol under newproto_run --datagrams" 0 "^protocol $family\$" \
+		"$run" --datagrams "$probe" datagram
+	every_kind "every kind of socket()"
+	every_kind "--datagrams: every kind of socket()" --datagrams
 	expect "threads and signal handlers" 0 '^failed 0, short 0, allocated 0$' \
 		"$run" "$probe" signals
 }
@@ -178,6 +238,8 @@ check_kinds()
 	# What --check exits with for a program that is within reach.
 	"$run" --check >/dev/null
 	reach=$?
+	"$run" --check --datagrams >/dev/null
+	udp_reach=$?
 
 	expect "--check alone" $reach '^preload: .*/newproto-preload.so$' "$run" --check
 	expect "--check: a dynamic program" $reach '^kind: +dynamic, loaded by /' \
@@ -188,6 +250,13 @@ check_kinds()
 	expect "--check: not there" 127 'No such file' "$run" --check nothing-of-this-name
 	expect "--check: not executable" 126 'Permission denied' "$run" --check "$dir/text"
 	expect "--check: a directory" 126 'Permission denied' "$run" --check "$dir"
+	expect "--check: UDP sockets stay" $reach '^udp: +stays UDP' "$run" --check "$probe"
+	expect "--check --datagrams: static" 2 '^verdict: out of reach: static' \
+		"$run" --check --datagrams "$built/tests/static_probe"
+	expect "--check --datagrams in the verdict" "$udp_reach" '^verdict: its .* UDP' \
+		"$run" --datagrams --check "$probe"
+	expect "--check where the variable is set" "$udp_reach" '^udp: +(present|not to be had)' \
+		env NEWPROTO_DATAGRAMS=1 "$run" --check "$probe"
 	printf '\177ELF\2\1\1' >"$dir/broken"
 	chmod +x "$dir/broken"
 	expect "--check: a broken ELF file" 125 'broken ELF file' "$run" --check "$dir/broken"
@@ -263,6 +332,7 @@ echo "TAP version 13"
 options
 preload_list
 mapping
+datagrams
 kernel
 check_kinds
 check_scripts

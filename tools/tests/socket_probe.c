@@ -6,20 +6,27 @@
  *   passed      every kind again: how many came to scripted_socket.so otherwise than they should
  *   answer      one TCP socket: prints its protocol or the errno, the calls and the last protocol
  *               that came to scripted_socket.so, and whether errno was left alone
+ *   datagram    the same of a UDP socket
  *   twice       two TCP sockets at once: how many calls came through
+ *   mixed       a TCP and a UDP socket at once: the same
  *   signals     socket() from threads and from a signal handler at the same time
+ *   resolver    the C library asks a name server over UDP: how many calls came through
  */
+#include <arpa/nameser.h>
 #include <dlfcn.h>
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
 #include <netinet/in.h>
+#include <netdb.h>
 #include <pthread.h>
+#include <resolv.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -29,43 +36,62 @@
 
 #include <linux/newproto.h>
 
+#include "../newproto_run.h"
+
 #define ERRNO_MARK	1234	/* no errno of any call */
 #define BOTH_FLAGS	(SOCK_CLOEXEC | SOCK_NONBLOCK)
 #define THREADS		4
 #define ROUNDS		2000
 
+/* When does a socket become IPPROTO_NEWPROTO's, if the family is there? */
+enum when { NEVER, ALWAYS, ASKED };
+
 struct kind {
 	int domain;
 	int type;
 	int protocol;
-	bool mapped;		/* becomes IPPROTO_NEWPROTO if the family is there */
+	enum when when;		/* ASKED: with --datagrams */
 	int plain;		/* SO_PROTOCOL otherwise */
 	const char *name;
 };
 
 static const struct kind kinds[] = {
-	{ AF_INET, SOCK_STREAM, 0, true, IPPROTO_TCP, "IPv4 stream" },
-	{ AF_INET, SOCK_STREAM, IPPROTO_TCP, true, IPPROTO_TCP, "IPv4 stream, TCP by name" },
-	{ AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0, true, IPPROTO_TCP, "IPv4, nonblocking" },
-	{ AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0, true, IPPROTO_TCP, "IPv4, close-on-exec" },
-	{ AF_INET, SOCK_STREAM | BOTH_FLAGS, 0, true, IPPROTO_TCP, "IPv4, both" },
-	{ AF_INET6, SOCK_STREAM, 0, true, IPPROTO_TCP, "IPv6 stream" },
-	{ AF_INET6, SOCK_STREAM, IPPROTO_TCP, true, IPPROTO_TCP, "IPv6 stream, TCP by name" },
-	{ AF_INET6, SOCK_STREAM | BOTH_FLAGS, 0, true, IPPROTO_TCP, "IPv6, both" },
-	{ AF_INET, SOCK_DGRAM, 0, false, IPPROTO_UDP, "IPv4 datagrams" },
-	{ AF_INET6, SOCK_DGRAM, IPPROTO_UDP, false, IPPROTO_UDP, "IPv6 datagrams" },
-	{ AF_UNIX, SOCK_STREAM, 0, false, 0, "unix stream" },
-	{ AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, false, 0, "unix datagrams" },
-	{ AF_NETLINK, SOCK_RAW, 0, false, 0, "netlink" },
+	{ AF_INET, SOCK_STREAM, 0, ALWAYS, IPPROTO_TCP, "IPv4 stream" },
+	{ AF_INET, SOCK_STREAM, IPPROTO_TCP, ALWAYS, IPPROTO_TCP, "IPv4 stream, TCP by name" },
+	{ AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0, ALWAYS, IPPROTO_TCP, "IPv4, nonblocking" },
+	{ AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0, ALWAYS, IPPROTO_TCP, "IPv4, close-on-exec" },
+	{ AF_INET, SOCK_STREAM | BOTH_FLAGS, 0, ALWAYS, IPPROTO_TCP, "IPv4, both" },
+	{ AF_INET6, SOCK_STREAM, 0, ALWAYS, IPPROTO_TCP, "IPv6 stream" },
+	{ AF_INET6, SOCK_STREAM, IPPROTO_TCP, ALWAYS, IPPROTO_TCP, "IPv6 stream, TCP by name" },
+	{ AF_INET6, SOCK_STREAM | BOTH_FLAGS, 0, ALWAYS, IPPROTO_TCP, "IPv6, both" },
+	{ AF_INET, SOCK_DGRAM, 0, ASKED, IPPROTO_UDP, "IPv4 datagrams" },
+	{ AF_INET, SOCK_DGRAM, IPPROTO_UDP, ASKED, IPPROTO_UDP, "IPv4 datagrams, UDP by name" },
+	{ AF_INET, SOCK_DGRAM | BOTH_FLAGS, 0, ASKED, IPPROTO_UDP, "IPv4 datagrams, both" },
+	{ AF_INET6, SOCK_DGRAM, 0, ASKED, IPPROTO_UDP, "IPv6 datagrams" },
+	{ AF_INET6, SOCK_DGRAM, IPPROTO_UDP, ASKED, IPPROTO_UDP, "IPv6 datagrams, UDP by name" },
+	{ AF_INET, SOCK_DGRAM, IPPROTO_UDPLITE, NEVER, IPPROTO_UDPLITE, "UDP-Lite" },
+	{ AF_INET, SOCK_DGRAM, IPPROTO_TCP, NEVER, 0, "datagrams of TCP" },
+	{ AF_INET, SOCK_STREAM, IPPROTO_UDP, NEVER, 0, "a stream of UDP" },
+	{ AF_INET, SOCK_RAW, IPPROTO_UDP, NEVER, IPPROTO_UDP, "raw, of UDP" },
+	{ AF_UNIX, SOCK_STREAM, 0, NEVER, 0, "unix stream" },
+	{ AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, NEVER, 0, "unix datagrams" },
+	{ AF_NETLINK, SOCK_RAW, 0, NEVER, 0, "netlink" },
 	/* Nobody has these: the answers must be the kernel's, and so must errno. */
-	{ AF_INET, SOCK_STREAM, 250, false, 0, "unknown protocol" },
-	{ AF_INET, SOCK_STREAM, -1, false, 0, "negative protocol" },
-	{ AF_INET, SOCK_SEQPACKET, IPPROTO_TCP, false, 0, "TCP of another type" },
-	{ AF_INET, 9, 0, false, 0, "unknown type" },
-	{ AF_INET, SOCK_STREAM | 0x100, 0, false, 0, "unknown flag" },
-	{ 999, SOCK_STREAM, 0, false, 0, "unknown family" },
+	{ AF_INET, SOCK_STREAM, 250, NEVER, 0, "unknown protocol" },
+	{ AF_INET, SOCK_STREAM, -1, NEVER, 0, "negative protocol" },
+	{ AF_INET, SOCK_SEQPACKET, IPPROTO_TCP, NEVER, 0, "TCP of another type" },
+	{ AF_INET, 9, 0, NEVER, 0, "unknown type" },
+	{ AF_INET, SOCK_STREAM | 0x100, 0, NEVER, 0, "unknown flag" },
+	{ 999, SOCK_STREAM, 0, NEVER, 0, "unknown family" },
 	{ }
 };
+
+static bool is_mapped(const struct kind *kind)
+{
+	const char *datagrams = getenv(DATAGRAMS_VARIABLE);
+
+	return kind->when == ALWAYS || (kind->when == ASKED && datagrams && *datagrams);
+}
 
 static int protocol_of(int fd)
 {
@@ -90,7 +116,7 @@ static int expected(const struct kind *kind)
 {
 	int protocol = kind->protocol, fd = -1, said;
 
-	if (kind->mapped)
+	if (is_mapped(kind))
 		fd = raw_socket(kind->domain, kind->type, IPPROTO_NEWPROTO);
 	if (fd < 0)
 		fd = raw_socket(kind->domain, kind->type, protocol);
@@ -165,7 +191,7 @@ static int passed(void)
 	if (!calls || !domain || !type || !protocol)
 		errx(1, "not under scripted_socket.so");
 	for (const struct kind *kind = kinds; kind->name; kind++) {
-		want = kind->mapped ? IPPROTO_NEWPROTO : kind->protocol;
+		want = is_mapped(kind) ? IPPROTO_NEWPROTO : kind->protocol;
 		before = *calls;
 		fd = socket(kind->domain, kind->type, kind->protocol);
 		if (*calls != before + 1 || *domain != kind->domain || *type != kind->type ||
@@ -181,13 +207,13 @@ static int passed(void)
 	return wrong ? 1 : 0;
 }
 
-static int answer(void)
+static int answer(int type)
 {
 	const int *calls = scripted("scripted_calls"), *last = scripted("scripted_protocol");
 	int fd, error;
 
 	errno = ERRNO_MARK;
-	fd = socket(AF_INET, SOCK_STREAM, 0);
+	fd = socket(AF_INET, type, 0);
 	error = errno;
 	if (fd >= 0)
 		printf("protocol %d", protocol_of(fd));
@@ -200,7 +226,7 @@ static int answer(void)
 }
 
 /* Both in the same second of the clock that the library reads, or it is tried again. */
-static int twice(void)
+static int twice(int type, int other_type)
 {
 	const int *calls = scripted("scripted_calls");
 	struct timespec before, after;
@@ -210,9 +236,9 @@ static int twice(void)
 		errx(1, "not under scripted_socket.so");
 	for (int tries = 0; tries < 5; tries++) {
 		clock_gettime(CLOCK_MONOTONIC_COARSE, &before);
-		close(socket(AF_INET, SOCK_STREAM, 0));
+		close(socket(AF_INET, type, 0));
 		first = *calls;
-		close(socket(AF_INET, SOCK_STREAM, 0));
+		close(socket(AF_INET, other_type, 0));
 		clock_gettime(CLOCK_MONOTONIC_COARSE, &after);
 		if (before.tv_sec == after.tv_sec) {
 			printf("calls %d\n", *calls - first);
@@ -279,17 +305,78 @@ static int signals(void)
 	return 0;
 }
 
+/* Answers one question with "no such name". */
+static void *name_server(void *arg)
+{
+	const int *server = arg;
+	unsigned char message[NS_PACKETSZ];
+	struct sockaddr_in from;
+	socklen_t len = sizeof(from);
+	ssize_t got;
+
+	got = recvfrom(*server, message, sizeof(message), 0, (struct sockaddr *)&from, &len);
+	if (got >= NS_HFIXEDSZ) {
+		message[2] |= 0x80;		/* a response */
+		message[3] = ns_r_nxdomain;
+		sendto(*server, message, got, 0, (struct sockaddr *)&from, len);
+	}
+	return NULL;
+}
+
+/* The name server's own socket is UDP's whatever preload libraries think. */
+static int ask_name_server(void)
+{
+	const struct timeval limit = { .tv_sec = 20 };
+	const int *calls = scripted("scripted_calls");
+	struct sockaddr_in at = { .sin_family = AF_INET };
+	int server = raw_socket(AF_INET, SOCK_DGRAM, IPPROTO_UDP), ret, before;
+	unsigned char reply[NS_PACKETSZ];
+	socklen_t len = sizeof(at);
+	pthread_t thread;
+
+	if (!calls)
+		errx(1, "not under scripted_socket.so");
+	at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (server < 0 || bind(server, (struct sockaddr *)&at, len) ||
+	    getsockname(server, (struct sockaddr *)&at, &len) ||
+	    setsockopt(server, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)))
+		err(1, "the name server's socket");
+	if (res_init())
+		errx(1, "no resolver");
+	_res.nsaddr_list[0] = at;
+	_res.nscount = 1;
+	_res.retrans = limit.tv_sec;
+	_res.retry = 1;
+	ret = pthread_create(&thread, NULL, name_server, &server);
+	if (ret)
+		errx(1, "thread: %s", strerror(ret));
+	before = *calls;
+	ret = res_query("name.invalid", ns_c_in, ns_t_a, reply, sizeof(reply));
+	printf("calls %d, %s\n", *calls - before,
+	       ret < 0 && h_errno == HOST_NOT_FOUND ? "answered" : "no answer");
+	pthread_join(thread, NULL);
+	return 0;
+}
+
 int main(int argc, char *argv[])
 {
-	if (argc == 2 && !strcmp(argv[1], "sockets"))
+	const char *what = argc == 2 ? argv[1] : "";
+
+	if (!strcmp(what, "sockets"))
 		return sockets();
-	if (argc == 2 && !strcmp(argv[1], "passed"))
+	if (!strcmp(what, "passed"))
 		return passed();
-	if (argc == 2 && !strcmp(argv[1], "answer"))
-		return answer();
-	if (argc == 2 && !strcmp(argv[1], "twice"))
-		return twice();
-	if (argc == 2 && !strcmp(argv[1], "signals"))
+	if (!strcmp(what, "answer"))
+		return answer(SOCK_STREAM);
+	if (!strcmp(what, "datagram"))
+		return answer(SOCK_DGRAM);
+	if (!strcmp(what, "twice"))
+		return twice(SOCK_STREAM, SOCK_STREAM);
+	if (!strcmp(what, "mixed"))
+		return twice(SOCK_STREAM, SOCK_DGRAM);
+	if (!strcmp(what, "signals"))
 		return signals();
-	errx(1, "usage: socket_probe sockets|passed|answer|twice|signals");
+	if (!strcmp(what, "resolver"))
+		return ask_name_server();
+	errx(1, "usage: socket_probe sockets|passed|answer|datagram|twice|mixed|signals|resolver");
 }
