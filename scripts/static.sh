@@ -151,7 +151,8 @@ coccicheck() {
 }
 
 # Shape: an SPDX line in each file, none that is too long to be read, and no path that
-# exists on one person's machine only.
+# exists on one person's machine only. And the tables of the differential test agree with
+# the documentation.
 layout() {
 	local bad=0 f
 
@@ -173,6 +174,7 @@ layout() {
 		grep -HnE '(^|[^A-Za-z0-9_.$}/])/(home|root|work)/' "$f" && bad=1
 	done < <(git ls-files --cached --others --exclude-standard 2>/dev/null ||
 		find . -type f ! -path './.git/*' -printf '%P\n')
+	selftests/diff/check.sh || bad=1
 	return $bad
 }
 

@@ -15,6 +15,7 @@
 #include <kselftest.h>
 
 #include "callops.h"
+#include "dgramlib.h"
 
 bool has(const char *args, const char *word)
 {
@@ -150,8 +151,8 @@ static long do_socketpair(struct scene *s, const char *args)
 			  has(args, "badptr") ? BAD_PTR : sv);
 }
 
-/* What bind() and connect() are given, after the words that change it. */
-static socklen_t word_addr(struct scene *s, const char *args, union addr *a, int port)
+/* An address after the words that change it. */
+static socklen_t word_name(struct scene *s, const char *args, union addr *a, int port)
 {
 	const struct door *d = s->door;
 	socklen_t len = door_loop(d, a, port);
@@ -172,7 +173,24 @@ static socklen_t word_addr(struct scene *s, const char *args, union addr *a, int
 		a->sa.sa_family = AF_UNSPEC;
 	if (has(args, "huge"))
 		len = sizeof(struct sockaddr_storage) + 1;
-	return number(args, "len", len);
+	return len;
+}
+
+/* What bind() and connect() are given: the length may be changed, too. */
+static socklen_t word_addr(struct scene *s, const char *args, union addr *a, int port)
+{
+	return number(args, "len", word_name(s, args, a, port));
+}
+
+/* A port that nobody has, and a socket that has one. */
+static int scene_nobody(const struct scene *s)
+{
+	return s->dgram ? dgram_free_port(s->door) : door_free_port(s->door);
+}
+
+static int scene_somebody(const struct scene *s)
+{
+	return s->dgram ? dgram_bound(s->door, 0, 0) : door_bound(s->door, 0, 0);
 }
 
 static long do_bind(struct scene *s, const char *args)
@@ -181,11 +199,11 @@ static long do_bind(struct scene *s, const char *args)
 	socklen_t len = word_addr(s, args, &a, 0);
 
 	if (has(args, "inuse")) {
-		s->lsn = door_listener(s->door, 1);
+		s->lsn = s->dgram ? scene_somebody(s) : door_listener(s->door, 1);
 		addr_set_port(&a, sock_port(s->lsn));
 	}
 	if (has(args, "same")) {
-		s->lsn = door_bound(s->door, 0, 0);
+		s->lsn = scene_somebody(s);
 		addr_set_port(&a, sock_port(s->lsn));
 	}
 	if (has(args, "lowport")) {
@@ -209,7 +227,7 @@ static long do_connect(struct scene *s, const char *args)
 
 	apply_timeouts(s, args);
 	if (has(args, "nobody")) {
-		port = door_free_port(s->door);
+		port = scene_nobody(s);
 	} else if (has(args, "self")) {
 		port = sock_port(s->fd);
 	} else if (has(args, "port0")) {
@@ -295,16 +313,30 @@ static long do_send(struct scene *s, const char *args)
 	return send(s->fd, buf, word_len(args), msg_flags(args));
 }
 
+/* Where a datagram is to go; a stream does not look at it. */
+static socklen_t word_dest(struct scene *s, const char *args, union addr *a)
+{
+	int port = s->port ?: 9;
+
+	if (has(args, "nobody"))
+		port = scene_nobody(s);
+	if (has(args, "port0"))
+		port = 0;
+	return word_name(s, args, a, port);
+}
+
 static long do_sendto(struct scene *s, const char *args)
 {
 	union addr a;
-	socklen_t len = door_loop(s->door, &a, s->port ?: 9);
+	socklen_t len = word_dest(s, args, &a);
 
 	apply_timeouts(s, args);
 	if (has(args, "hugeaddr"))
 		len = sizeof(struct sockaddr_storage) + 1;
 	if (has(args, "noaddr"))
 		len = 0;
+	if (has(args, "shortaddr"))
+		len = 8;
 	return sendto(s->fd, word_buf(args, payload), word_len(args), msg_flags(args),
 		      has(args, "badaddr") ? BAD_PTR : len ? &a.sa : NULL, len);
 }
@@ -358,6 +390,14 @@ static void word_control(struct scene *s, struct message *m, const char *args)
 	memcpy(CMSG_DATA(c), &s->fd, sizeof(int));
 }
 
+static void word_to(struct scene *s, struct message *m, const char *args)
+{
+	if (!has(args, "to"))
+		return;
+	m->msg.msg_name = &m->name;
+	m->msg.msg_namelen = word_dest(s, args, &m->name);
+}
+
 static long do_sendmsg(struct scene *s, const char *args)
 {
 	struct message m;
@@ -365,6 +405,7 @@ static long do_sendmsg(struct scene *s, const char *args)
 	apply_timeouts(s, args);
 	word_message(&m, args, payload);
 	word_control(s, &m, args);
+	word_to(s, &m, args);
 	return sendmsg(s->fd, has(args, "badmsg") ? BAD_PTR : &m.msg, msg_flags(args));
 }
 
@@ -379,6 +420,7 @@ static long do_sendmmsg(struct scene *s, const char *args)
 		/* the second may be the only bad one */
 		word_message(&m[i], i || !has(args, "second") ? args : "", payload);
 		word_control(s, &m[i], args);
+		word_to(s, &m[i], args);
 		vec[i].msg_hdr = m[i].msg;
 	}
 	return sendmmsg(s->fd, has(args, "badvec") ? BAD_PTR : vec,
@@ -596,6 +638,14 @@ static void word_option(const char *args, int *level, int *name)
 		*level = IPPROTO_IP;
 	if (has(args, "so-error"))
 		*name = SO_ERROR;
+	if (has(args, "cork")) {
+		*level = IPPROTO_UDP;
+		*name = UDP_CORK;
+	}
+	if (has(args, "ipproto-udp"))
+		*level = IPPROTO_UDP;
+	if (has(args, "sol-newproto"))
+		*level = SOL_NEWPROTO;
 	if (has(args, "nodelay")) {
 		*level = IPPROTO_TCP;
 		*name = TCP_NODELAY;

@@ -2,11 +2,15 @@
 /*
  * The errno table: every row of errno.tsv is one test, made from the row when
  * the program is built. Two programs share the doors: this one has one of each
- * family, calls_doors the others.
+ * family, calls_doors the others. dgram_calls has a table of its own.
  */
 #include <kselftest_harness.h>
 
 #include "callops.h"
+
+#ifndef ROWS
+#define ROWS "errno_rows.h"
+#endif
 
 struct row {
 	int line;		/* in errno.tsv */
@@ -32,7 +36,8 @@ static const struct {
 } errno_words[] = {
 	WORD(EACCES), WORD(EADDRINUSE), WORD(EADDRNOTAVAIL), WORD(EAFNOSUPPORT), WORD(EAGAIN),
 	WORD(EALREADY), WORD(EBADF), WORD(ECONNABORTED), WORD(ECONNREFUSED), WORD(ECONNRESET),
-	WORD(EDOM), WORD(EFAULT), WORD(EINPROGRESS), WORD(EINVAL), WORD(EISCONN), WORD(EMFILE),
+	WORD(EDESTADDRREQ), WORD(EDOM), WORD(EFAULT), WORD(EINPROGRESS), WORD(EINVAL),
+	WORD(EISCONN), WORD(EMFILE),
 	WORD(EMSGSIZE), WORD(ENETUNREACH), WORD(ENOPROTOOPT), WORD(ENOTCONN), WORD(ENOTSOCK),
 	WORD(ENOTTY), WORD(EOPNOTSUPP), WORD(EPERM), WORD(EPIPE), WORD(EPROTONOSUPPORT),
 	WORD(ESOCKTNOSUPPORT), WORD(ESPIPE), WORD(ETIMEDOUT), WORD(EHOSTUNREACH),
@@ -130,7 +135,7 @@ static void run_row(struct __test_metadata *_metadata, const struct door *door,
 	if (!strcmp(text, "n/a"))
 		SKIP(return, "TCP has no such state");
 	ASSERT_TRUE(parse_result(text, &want))
-		TH_LOG("errno.tsv:%d: cannot read \"%s\"", row->line, text);
+		TH_LOG("row %d: cannot read \"%s\"", row->line, text);
 
 	signal(SIGPIPE, on_sigpipe);
 	ASSERT_EQ(0, scene_make(&s, door, row->state))
@@ -147,7 +152,7 @@ static void run_row(struct __test_metadata *_metadata, const struct door *door,
 	else
 		right = got == want.value;
 	EXPECT_TRUE(right)
-		TH_LOG("errno.tsv:%d: %s %s (%s): expected %s, got %ld (0x%lx) %s", row->line,
+		TH_LOG("row %d: %s %s (%s): expected %s, got %ld (0x%lx) %s", row->line,
 		       row->call, row->state, row->args, text, got, got,
 		       got < 0 ? errno_word(err) : "");
 	EXPECT_EQ(want.sigpipe, sigpipes);
@@ -174,6 +179,6 @@ FIXTURE_TEARDOWN(table) {}
 		run_row(_metadata, variant->door, &row);		\
 	}
 
-#include "errno_rows.h"
+#include ROWS
 
 TEST_HARNESS_MAIN

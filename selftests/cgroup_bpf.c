@@ -9,7 +9,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
-#include "common.h"
+#include "dgramlib.h"
 
 FIXTURE(hook) {
 	char mnt[32];
@@ -361,6 +361,201 @@ TEST_F(hook, outside)
 	fd = door_dial(variant->door, 0, self->port);
 	EXPECT_OK(fd);
 	close(fd);
+}
+
+/* --- datagrams -------------------------------------------------------------------- */
+
+/* A mapped address is IPv4's when it comes to sending. */
+static int sendmsg_hook(const struct door *d)
+{
+	return d->af == AF_INET || d->mapped ? BPF_CGROUP_UDP4_SENDMSG : BPF_CGROUP_UDP6_SENDMSG;
+}
+
+static int recvmsg_hook(const struct door *d)
+{
+	return d->af == AF_INET ? BPF_CGROUP_UDP4_RECVMSG : BPF_CGROUP_UDP6_RECVMSG;
+}
+
+TEST_F(hook, dgram_create_denies)
+{
+	ATTACH(BPF_PROG_TYPE_CGROUP_SOCK, BPF_CGROUP_INET_SOCK_CREATE, 0);
+	EXPECT_ERR(EPERM, dgram_socket(variant->door, 0));
+	EXPECT_EQ(1, policy_count(self->map));
+}
+
+TEST_F(hook, dgram_release)
+{
+	int fd;
+
+	ATTACH(BPF_PROG_TYPE_CGROUP_SOCK, BPF_CGROUP_INET_SOCK_RELEASE, 1);
+	fd = dgram_bound(variant->door, 0, 0);
+	ASSERT_OK(fd);
+	EXPECT_EQ(0, policy_count(self->map));
+	ASSERT_OK(close(fd));
+	EXPECT_EQ(1, policy_count(self->map));
+}
+
+TEST_F(hook, dgram_bind)
+{
+	int fd, port = dgram_free_port(variant->door);
+
+	ATTACH(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BY_FAMILY(BIND), 1, port);
+	fd = dgram_bound(variant->door, 0, 0);
+	ASSERT_OK(fd);
+	EXPECT_EQ(port, sock_port(fd));
+	EXPECT_EQ(1, policy_count(self->map));
+	close(fd);
+}
+
+TEST_F(hook, dgram_bind_denies)
+{
+	ATTACH(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BY_FAMILY(BIND), 0);
+	EXPECT_ERR(EPERM, dgram_bound(variant->door, 0, 0));
+}
+
+/* The port that was taken for the moment is free again. */
+TEST_F(hook, dgram_post_bind_denies)
+{
+	int port = dgram_free_port(variant->door);
+
+	ATTACH(BPF_PROG_TYPE_CGROUP_SOCK, BY_FAMILY(POST_BIND), 0);
+	EXPECT_ERR(EPERM, dgram_bound(variant->door, 0, port));
+	EXPECT_EQ(1, policy_count(self->map));
+	ASSERT_OK(enter_cgroup(self->mnt));
+	EXPECT_OK(dgram_bound(variant->door, 0, port));
+}
+
+TEST_F(hook, dgram_connect)
+{
+	int to = dgram_bound(variant->door, 0, 0), fd;
+
+	ATTACH(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BY_FAMILY(CONNECT), 1, sock_port(to));
+	fd = dgram_dial(variant->door, 0, dgram_free_port(variant->door));
+	ASSERT_OK(fd);
+	EXPECT_EQ(1, policy_count(self->map));
+	ASSERT_EQ(4, send(fd, "here", 4, 0));
+	EXPECT_STREQ("here", dgram_text(to));
+	close(fd);
+	close(to);
+}
+
+TEST_F(hook, dgram_connect_denies)
+{
+	ATTACH(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BY_FAMILY(CONNECT), 0);
+	EXPECT_ERR(EPERM, dgram_dial(variant->door, 0, self->port));
+}
+
+TEST_F(hook, dgram_names)
+{
+	int to = dgram_bound(variant->door, 0, 0), fd;
+	union addr a;
+	socklen_t len = sizeof(a);
+
+	ATTACH(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BY_FAMILY(GETSOCKNAME), 1, 7777);
+	ATTACH(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BY_FAMILY(GETPEERNAME), 1, 7778);
+	fd = dgram_socket(variant->door, 0);
+	EXPECT_EQ(7777, sock_port(to));
+	close(fd);
+	len = door_loop(variant->door, &a, 4711);
+	ASSERT_OK(connect(to, &a.sa, len));
+	len = sizeof(a);
+	ASSERT_OK(getpeername(to, &a.sa, &len));
+	EXPECT_EQ(7778, addr_port(&a));
+	close(to);
+}
+
+/* Each datagram with a name passes the hook; those of a connection have passed connect's. */
+TEST_F(hook, dgram_sendmsg)
+{
+	const struct door *d = variant->door;
+	int to = dgram_bound(d, 0, 0), other = dgram_bound(d, 0, 0), fd = dgram_socket(d, 0);
+
+	ATTACH(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, sendmsg_hook(d), 1, sock_port(to));
+	ASSERT_EQ(1, dgram_to(fd, d, sock_port(to), "1"));
+	EXPECT_EQ(1, policy_count(self->map));
+	/* rewritten: it goes elsewhere than the sender says */
+	ASSERT_EQ(1, dgram_to(fd, d, sock_port(other), "2"));
+	EXPECT_EQ(2, policy_count(self->map));
+	EXPECT_STREQ("1", dgram_text(to));
+	EXPECT_STREQ("2", dgram_text(to));
+	EXPECT_TRUE(dgram_empty(other));
+	close(fd);
+	fd = dgram_dial(d, 0, sock_port(other));
+	ASSERT_EQ(1, send(fd, "3", 1, 0));
+	if (!d->mapped) {
+		EXPECT_STREQ("3", dgram_text(other));
+		EXPECT_EQ(2, policy_count(self->map));
+	}
+	close(fd);
+	close(to);
+	close(other);
+}
+
+/* What a receiver's group lets in: a program for packets, which sees UDP's headers. */
+TEST_F(hook, dgram_ingress)
+{
+	struct bpf_insn code[2] = {
+		insn(BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 0), insn(BPF_JMP | BPF_EXIT, 0, 0, 0, 0),
+	};
+	union bpf_attr load = {
+		.prog_type = BPF_PROG_TYPE_CGROUP_SKB, .insns = (uintptr_t)code, .insn_cnt = 2,
+		.license = (uintptr_t)"GPL",
+		.expected_attach_type = BPF_CGROUP_INET_INGRESS,
+	};
+	union bpf_attr attach = { .attach_type = BPF_CGROUP_INET_INGRESS };
+	int inside = dgram_bound(variant->door, 0, 0), outside, fd;
+
+	ASSERT_OK(enter_cgroup(self->mnt));
+	outside = dgram_bound(variant->door, 0, 0);
+	fd = dgram_socket(variant->door, 0);
+	attach.target_fd = self->cgroup;
+	attach.attach_bpf_fd = bpf(BPF_PROG_LOAD, &load);
+	ASSERT_OK(attach.attach_bpf_fd);
+	ASSERT_OK(bpf(BPF_PROG_ATTACH, &attach));
+	ASSERT_EQ(1, dgram_to(fd, variant->door, sock_port(inside), "x"));
+	ASSERT_EQ(1, dgram_to(fd, variant->door, sock_port(outside), "y"));
+	EXPECT_STREQ("y", dgram_text(outside));
+	EXPECT_TRUE(dgram_empty(inside));
+	close(fd);
+	close(inside);
+	close(outside);
+}
+
+TEST_F(hook, dgram_sendmsg_denies)
+{
+	const struct door *d = variant->door;
+	int to = dgram_bound(d, 0, 0), fd = dgram_socket(d, 0);
+
+	ATTACH(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, sendmsg_hook(d), 0);
+	EXPECT_ERR(EPERM, dgram_to(fd, d, sock_port(to), "1"));
+	EXPECT_TRUE(dgram_empty(to));
+	EXPECT_EQ(1, policy_count(self->map));
+	close(fd);
+	close(to);
+}
+
+/* What a receiver is told of the sender can be rewritten. */
+TEST_F(hook, dgram_recvmsg)
+{
+	const struct door *d = variant->door;
+	int to = dgram_bound(d, 0, 0), fd = dgram_socket(d, 0);
+	union addr from;
+	char c;
+
+	ATTACH(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, recvmsg_hook(d), 1, 7779);
+	/* the hook is that of the receiver's group: one who asks for a name */
+	close(to);
+	to = dgram_bound(d, 0, 0);
+	ASSERT_EQ(1, dgram_to(fd, d, sock_port(to), "1"));
+	EXPECT_STREQ("1", dgram_text_from(to, &from));
+	EXPECT_EQ(7779, addr_port(&from));
+	EXPECT_EQ(1, policy_count(self->map));
+	ASSERT_EQ(1, dgram_to(fd, d, sock_port(to), "2"));
+	ASSERT_TRUE(poll_events(to, POLLIN, WAIT_MS) & POLLIN);
+	EXPECT_EQ(1, recv(to, &c, 1, 0));
+	EXPECT_EQ(1, policy_count(self->map));
+	close(fd);
+	close(to);
 }
 
 TEST_HARNESS_MAIN

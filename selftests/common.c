@@ -32,7 +32,13 @@ bool over_tcp(void)
 {
 	const char *proto = getenv("NEWPROTO_TEST_PROTO");
 
-	return proto && !strcmp(proto, "tcp");
+	return proto && (!strcmp(proto, "tcp") || !strcmp(proto, "udp"));
+}
+
+/* Streams have TCP for their oracle and datagrams have UDP, whichever is named. */
+bool over_udp(void)
+{
+	return over_tcp();
 }
 
 int test_scale(void)

@@ -4,8 +4,8 @@
  * (struct door), sockets made ready for use, threads whose blocking can be
  * observed, and the set-up that a bare initramfs lacks.
  *
- * NEWPROTO_TEST_PROTO=tcp in the environment runs the same programs over TCP,
- * which is the oracle for whatever newproto is meant to share with it.
+ * NEWPROTO_TEST_PROTO=tcp (or udp) in the environment runs the same programs
+ * over TCP and UDP, the oracles for whatever newproto is meant to share with them.
  * NEWPROTO_TEST_SCALE (1 by default) multiplies the long loops.
  */
 #ifndef NEWPROTO_SELFTESTS_COMMON_H
@@ -89,6 +89,7 @@ union addr {
 };
 
 bool over_tcp(void);
+bool over_udp(void);
 int test_scale(void);
 int family_number(void);
 int door_domain(const struct door *d);

@@ -231,7 +231,7 @@ static long edge_echo(struct task *t)
 	return seen;
 }
 
-TEST_F(epoll, edge_lock_step)
+TEST_F_TIMEOUT(epoll, edge_lock_step, 600)
 {
 	struct lockstep l = { .rounds = 1000 * test_scale(), .ep = self->ep };
 	struct task t = { .fn = edge_echo, .fd = self->rx, .arg = &l };

@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Makes errno_rows.h from errno.tsv: one ROW() per row, with a name of its own.
+# Makes errno_rows.h from errno.tsv, and errno_dgram_rows.h from errno_dgram.tsv: one
+# ROW() per row, with a name of its own.
 # Columns: call, state, arguments, result, TCP's result where it differs, source.
 
 BEGIN {
 	FS = "\t+"
-	print "/* Made from errno.tsv by errno_rows.awk. */"
+	print "/* Made by errno_rows.awk from the table of its name. */"
 }
 
 /^#/ || /^$/ { next }
 
 NF != 6 {
-	printf "errno.tsv:%d: %d columns instead of 6\n", NR, NF > "/dev/stderr"
+	printf "%s:%d: %d columns instead of 6\n", FILENAME, NR, NF > "/dev/stderr"
 	failed = 1
 	exit 1
 }
@@ -21,7 +22,7 @@ NF != 6 {
 	gsub(/=-/, "_minus_", name)
 	gsub(/[^A-Za-z0-9]+/, "_", name)
 	if (name in seen) {
-		printf "errno.tsv:%d: the same row as line %d\n", NR, seen[name] > "/dev/stderr"
+		printf "%s:%d: the same row as line %d\n", FILENAME, NR, seen[name] > "/dev/stderr"
 		failed = 1
 		exit 1
 	}
@@ -32,7 +33,7 @@ NF != 6 {
 
 END {
 	if (!failed && !length(seen)) {
-		print "errno.tsv: no rows" > "/dev/stderr"
+		print FILENAME ": no rows" > "/dev/stderr"
 		exit 1
 	}
 }

@@ -410,7 +410,7 @@ static long ping_pong(struct task *t)
 }
 
 /* A lost wake-up would stop it: one byte is all that is ever on its way. */
-TEST_F(flow, lock_step)
+TEST_F_TIMEOUT(flow, lock_step, 600)
 {
 	struct task t = { .fn = ping_pong, .fd = self->rx, .number = 2000 * test_scale() };
 	char c;

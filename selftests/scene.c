@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The states of a stream socket that the man pages tell apart, each made by the
- * calls that lead there.
+ * The states of a stream socket and of a datagram socket that the man pages tell
+ * apart, each made by the calls that lead there.
  */
 #include <kselftest.h>
 
+#include "dgramlib.h"
 #include "scene.h"
 
 static int scene_socket(struct scene *s, int flags)
@@ -304,6 +305,107 @@ static int make_badfd(struct scene *s)
 	return 0;
 }
 
+/* Beside every datagram socket there is one to send to: peer, at port. */
+static int dgram_scene(struct scene *s)
+{
+	s->dgram = true;
+	s->peer = dgram_bound(s->door, 0, 0);
+	s->port = sock_port(s->peer);
+	s->dest_len = door_loop(s->door, &s->dest, s->port);
+	return s->peer < 0 ? -1 : 0;
+}
+
+static int make_dgram(struct scene *s)
+{
+	if (dgram_scene(s))
+		return -1;
+	s->fd = dgram_socket(s->door, 0);
+	return s->fd < 0 ? -1 : 0;
+}
+
+static int make_dgram_bound(struct scene *s)
+{
+	if (dgram_scene(s))
+		return -1;
+	s->fd = dgram_bound(s->door, 0, 0);
+	return s->fd < 0 ? -1 : 0;
+}
+
+static int make_dgram_connected(struct scene *s)
+{
+	return make_dgram_bound(s) || connect(s->fd, &s->dest.sa, s->dest_len) ? -1 : 0;
+}
+
+static int make_dgram_unread(struct scene *s)
+{
+	if (make_dgram_connected(s) ||
+	    dgram_to(s->peer, s->door, sock_port(s->fd), "abcd") != 4)
+		return -1;
+	return poll_events(s->fd, POLLIN, WAIT_MS) & POLLIN ? 0 : -1;
+}
+
+static int make_dgram_shut_rd(struct scene *s)
+{
+	return make_dgram_connected(s) || shutdown(s->fd, SHUT_RD) ? -1 : 0;
+}
+
+static int make_dgram_shut_wr(struct scene *s)
+{
+	return make_dgram_connected(s) || shutdown(s->fd, SHUT_WR) ? -1 : 0;
+}
+
+static int make_dgram_shut_rdwr(struct scene *s)
+{
+	return make_dgram_connected(s) || shutdown(s->fd, SHUT_RDWR) ? -1 : 0;
+}
+
+static int make_dgram_unread_shut_rd(struct scene *s)
+{
+	return make_dgram_unread(s) || shutdown(s->fd, SHUT_RD) ? -1 : 0;
+}
+
+static int make_dgram_peer_closed(struct scene *s)
+{
+	if (make_dgram_connected(s) || close(s->peer))
+		return -1;
+	s->peer = -1;
+	return 0;
+}
+
+/* A datagram has gone to nobody; the next call is told. */
+static int make_dgram_refused(struct scene *s)
+{
+	if (make_dgram_peer_closed(s) || send(s->fd, "x", 1, 0) != 1)
+		return -1;
+	return dgram_failed(s->fd) ? 0 : -1;
+}
+
+static int make_dgram_refused_reported(struct scene *s)
+{
+	return make_dgram_refused(s) || sock_error(s->fd) != ECONNREFUSED ? -1 : 0;
+}
+
+static int make_dgram_unread_refused(struct scene *s)
+{
+	if (make_dgram_unread(s) || close(s->peer))
+		return -1;
+	s->peer = -1;
+	return send(s->fd, "x", 1, 0) == 1 && dgram_failed(s->fd) ? 0 : -1;
+}
+
+static int make_dgram_disconnected(struct scene *s)
+{
+	return make_dgram_connected(s) || dgram_unspec(s->fd) ? -1 : 0;
+}
+
+/* Two bytes of a datagram that is not sent yet. */
+static int make_dgram_corked(struct scene *s)
+{
+	if (make_dgram_connected(s) || sock_set(s->fd, IPPROTO_UDP, UDP_CORK, 1))
+		return -1;
+	return send(s->fd, "ab", 2, 0) == 2 ? 0 : -1;
+}
+
 static const struct {
 	const char *name;
 	int (*make)(struct scene *s);
@@ -340,6 +442,20 @@ static const struct {
 	{ "timed-out-reported", make_timed_out_reported },
 	{ "listener-gone", make_listener_gone },
 	{ "disconnected", make_disconnected },
+	{ "dgram", make_dgram },
+	{ "dgram-bound", make_dgram_bound },
+	{ "dgram-connected", make_dgram_connected },
+	{ "dgram-unread", make_dgram_unread },
+	{ "dgram-shut-rd", make_dgram_shut_rd },
+	{ "dgram-shut-wr", make_dgram_shut_wr },
+	{ "dgram-shut-rdwr", make_dgram_shut_rdwr },
+	{ "dgram-unread+shut-rd", make_dgram_unread_shut_rd },
+	{ "dgram-peer-closed", make_dgram_peer_closed },
+	{ "dgram-refused", make_dgram_refused },
+	{ "dgram-refused-reported", make_dgram_refused_reported },
+	{ "dgram-unread+refused", make_dgram_unread_refused },
+	{ "dgram-disconnected", make_dgram_disconnected },
+	{ "dgram-corked", make_dgram_corked },
 	{ "notsock", make_notsock },
 	{ "badfd", make_badfd },
 };

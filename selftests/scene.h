@@ -10,6 +10,7 @@
 
 struct scene {
 	const struct door *door;
+	bool dgram;		/* of datagram sockets */
 	int fd;			/* the socket in question */
 	int peer;		/* its other end */
 	int lsn;		/* the listener it was made with */

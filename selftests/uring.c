@@ -8,7 +8,7 @@
 #include <linux/time_types.h>
 #include <sys/mman.h>
 
-#include "common.h"
+#include "dgramlib.h"
 
 #define RING_ENTRIES	32
 
@@ -317,6 +317,73 @@ TEST_F(uring, cancel)
 	/* the bytes that come afterwards belong to the next reader */
 	ASSERT_EQ(4, send(sv[0], "abcd", 4, 0));
 	EXPECT_EQ(4, recv(sv[1], buf, 8, 0));
+	close(sv[0]);
+	close(sv[1]);
+}
+
+/* A datagram to whom it names, received with its sender's name. */
+TEST_F(uring, datagrams)
+{
+	int to = dgram_bound(variant->door, 0, 0), fd = dgram_bound(variant->door, 0, 0);
+	union addr name, from = { };
+	char in[8] = "";
+	struct iovec o = { "abcd", 4 }, i = { in, 8 };
+	struct msghdr rx = { .msg_iov = &i, .msg_iovlen = 1, .msg_name = &from,
+			     .msg_namelen = sizeof(from) };
+	struct msghdr tx = { .msg_iov = &o, .msg_iovlen = 1, .msg_name = &name };
+	uint64_t mark;
+	int n, res;
+
+	tx.msg_namelen = door_loop(variant->door, &name, sock_port(to));
+	submit_rw(&self->ring, IORING_OP_RECVMSG, to, &rx, 1, 1);
+	EXPECT_TRUE(ring_idle(&self->ring));
+	submit_rw(&self->ring, IORING_OP_SENDMSG, fd, &tx, 1, 2);
+	for (n = 0; n < 2; n++) {
+		ASSERT_OK(ring_wait(&self->ring, &mark, &res));
+		EXPECT_EQ(4, res);
+	}
+	EXPECT_EQ(0, memcmp(in, "abcd", 4));
+	EXPECT_EQ(sock_port(fd), addr_port(&from));
+	close(fd);
+	close(to);
+}
+
+/* Nobody there: whoever receives hears of it. */
+TEST_F(uring, datagram_refused)
+{
+	int fd = dgram_dial(variant->door, 0, dgram_free_port(variant->door)), n, res;
+	uint64_t mark;
+	char buf[8];
+
+	submit_rw(&self->ring, IORING_OP_RECV, fd, buf, sizeof(buf), 1);
+	EXPECT_TRUE(ring_idle(&self->ring));
+	submit_rw(&self->ring, IORING_OP_SEND, fd, "x", 1, 2);
+	for (n = 0; n < 2; n++) {
+		ASSERT_OK(ring_wait(&self->ring, &mark, &res));
+		EXPECT_EQ(mark == 1 ? -ECONNREFUSED : 1, res);
+	}
+	close(fd);
+}
+
+/* NEWPROTO_WAIT: the request is pending until its receiver has room. */
+TEST_F(uring, datagram_waits_for_room)
+{
+	static char big[1000];
+	int sv[2];
+
+	if (over_udp())
+		SKIP(return, "UDP's senders never wait");
+	ASSERT_OK(dgram_pair(variant->door, sv));
+	ASSERT_OK(sock_set(sv[1], SOL_SOCKET, SO_RCVBUF, 16384));
+	ASSERT_OK(sock_set(sv[0], SOL_NEWPROTO, NEWPROTO_WAIT, 1));
+	while (send(sv[0], big, sizeof(big), MSG_DONTWAIT) > 0)
+		;
+	EXPECT_EQ(EAGAIN, errno);
+	submit_rw(&self->ring, IORING_OP_SEND, sv[0], "last", 4, 1);
+	EXPECT_TRUE(ring_idle(&self->ring));
+	while (recv(sv[1], big, sizeof(big), MSG_DONTWAIT) == sizeof(big))
+		;
+	one_result(_metadata, &self->ring, 1, 4);
 	close(sv[0]);
 	close(sv[1]);
 }
