@@ -91,6 +91,16 @@ void np_tstream_get(struct np_tstream *s, size_t n);
 void np_tstream_look(struct np_tstream *s, size_t n);
 void np_tstream_drop(struct np_tstream *s, size_t n);
 
+/* Bytes of user memory before the hole. */
+#define NP_TUSER_ROOM	((u32)(PAGE_SIZE << (NP_CHUNK_ORDER + 1)))
+
+/* For kthread_use_mm(): what np_tuser() returns is there. */
+extern struct mm_struct *np_tuser_mm;
+
+int np_tuser_init(struct kunit_suite *suite);
+void np_tuser_exit(struct kunit_suite *suite);
+void __user *np_tuser(size_t good);
+
 /* A number from @lo to @hi, the same ones for every run. */
 static inline u32 np_test_random(struct rnd_state *rnd, u32 lo, u32 hi)
 {
