@@ -17,6 +17,7 @@
 #include "channel.h"
 #include "pool.h"
 #include "port.h"
+#include "record.h"
 
 /* Data bytes of a chunk that is one slab object. */
 #define NP_TEST_SMALL	((u32)(NP_CHUNK_SLAB - offsetof(struct np_chunk, small)))
@@ -90,6 +91,16 @@ void np_tstream_put(struct np_tstream *s, size_t n);
 void np_tstream_get(struct np_tstream *s, size_t n);
 void np_tstream_look(struct np_tstream *s, size_t n);
 void np_tstream_drop(struct np_tstream *s, size_t n);
+
+/* The same with records: the stream is that of their bytes, without heads. */
+ssize_t np_test_write_record(struct np_chan *c, void *buf, size_t len, u32 cap);
+ssize_t np_test_read_record(struct np_chan **rx, void *buf, size_t len,
+			    size_t *full, bool peek);
+ssize_t np_trecord_write(struct np_tstream *s, size_t n);
+void np_trecord_put(struct np_tstream *s, size_t n);
+void np_trecord_look(struct np_tstream *s, size_t n);
+void np_trecord_get(struct np_tstream *s, size_t n);
+void np_trecord_none(struct np_tstream *s);
 
 /* Bytes of user memory before the hole. */
 #define NP_TUSER_ROOM	((u32)(PAGE_SIZE << (NP_CHUNK_ORDER + 1)))
