@@ -73,7 +73,9 @@ int door_protocol(const struct door *d)
 
 int door_socket(const struct door *d, int flags)
 {
-	return socket(door_domain(d), SOCK_STREAM | flags, door_protocol(d));
+	int type = over_tcp() || !d->type ? SOCK_STREAM : d->type;
+
+	return socket(door_domain(d), type | flags, door_protocol(d));
 }
 
 /* The address in the form of the door: v4 text for IPv4 and v4-mapped, else v6 text. */

@@ -46,6 +46,7 @@
 struct door {
 	const char *name;
 	int domain;		/* first argument of socket(2) */
+	int type;		/* second argument, or 0: SOCK_STREAM */
 	int protocol;		/* third argument of socket(2) */
 	int af;			/* family of the addresses */
 	bool mapped;		/* IPv4 in IPv6 addresses */

@@ -80,8 +80,15 @@ static struct np_chunk *np_chunk_alloc_pages(unsigned int order)
 	return k;
 }
 
+#if IS_ENABLED(CONFIG_KUNIT)
+int np_kunit_memory = -1;
+EXPORT_SYMBOL_NP_KUNIT(np_kunit_memory);
+#endif
+
 static struct np_chunk *np_chunk_alloc(u32 size)
 {
+	if (np_kunit_is_short())
+		return NULL;
 	if (size <= NP_CHUNK_SMALL)
 		return np_chunk_alloc_small();
 	return np_chunk_alloc_pages(size <= NP_CHUNK_PAGE ? 0 : NP_CHUNK_ORDER);

@@ -3,67 +3,24 @@
  * Tests of channels: copies from and to a program's memory that fail half-way.
  */
 #include <linux/kthread.h>
-#include <linux/mman.h>
-#include <linux/sched/mm.h>
 #include <linux/uaccess.h>
 
 #include "lib.h"
 
-/* Bytes of user memory before the hole. */
-#define NP_FAULT_ROOM	((u32)(PAGE_SIZE << (NP_CHUNK_ORDER + 1)))
-
-/* Tests run in kernel threads, which have no user memory: the program that
- * loads the module lends them its own.
- */
-static struct mm_struct *np_fault_mm;
-static unsigned long np_fault_hole;
-
-static int np_fault_suite_init(struct kunit_suite *suite)
-{
-	unsigned long addr;
-
-	np_fault_mm = get_task_mm(current);
-	if (!np_fault_mm)
-		return -EINVAL;
-	addr = vm_mmap(NULL, 0, NP_FAULT_ROOM + PAGE_SIZE, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS, 0);
-	if (IS_ERR_VALUE(addr)) {
-		mmput(np_fault_mm);
-		np_fault_mm = NULL;
-		return (int)addr;
-	}
-	np_fault_hole = addr + NP_FAULT_ROOM;
-	return vm_munmap(np_fault_hole, PAGE_SIZE);
-}
-
-static void np_fault_suite_exit(struct kunit_suite *suite)
-{
-	if (!np_fault_mm)
-		return;
-	vm_munmap(np_fault_hole - NP_FAULT_ROOM, NP_FAULT_ROOM);
-	mmput(np_fault_mm);
-}
-
-/* User memory of which the first @good bytes are there. */
-static void __user *np_fault_user(size_t good)
-{
-	return (void __user *)(np_fault_hole - good);
-}
-
 /* Write the next @len bytes of a stream, of which @good can be read. */
 static ssize_t np_fault_write(struct np_tstream *s, size_t good, size_t len)
 {
-	struct iovec vec = { .iov_base = np_fault_user(good), .iov_len = len };
+	struct iovec vec = { .iov_base = np_tuser(good), .iov_len = len };
 	struct iov_iter from;
 	ssize_t ret = -EIO;
 
 	np_pattern_fill(s->buf, s->wpos, good);
-	kthread_use_mm(np_fault_mm);
+	kthread_use_mm(np_tuser_mm);
 	if (!copy_to_user(vec.iov_base, s->buf, good)) {
 		iov_iter_init(&from, ITER_SOURCE, &vec, 1, len);
 		ret = np_chan_write(s->tx, &from, s->cap);
 	}
-	kthread_unuse_mm(np_fault_mm);
+	kthread_unuse_mm(np_tuser_mm);
 	if (ret > 0)
 		s->wpos += ret;
 	return ret;
@@ -73,12 +30,12 @@ static ssize_t np_fault_write(struct np_tstream *s, size_t good, size_t len)
 static ssize_t np_fault_read(struct np_tstream *s, size_t good, size_t len,
 			     bool peek)
 {
-	struct iovec vec = { .iov_base = np_fault_user(good), .iov_len = len };
+	struct iovec vec = { .iov_base = np_tuser(good), .iov_len = len };
 	struct iov_iter to;
 	ssize_t ret;
 
 	memset(s->buf, 0, len);
-	kthread_use_mm(np_fault_mm);
+	kthread_use_mm(np_tuser_mm);
 	iov_iter_init(&to, ITER_DEST, &vec, 1, len);
 	if (peek)
 		ret = np_chan_peek(s->rx, &to, len);
@@ -86,7 +43,7 @@ static ssize_t np_fault_read(struct np_tstream *s, size_t good, size_t len,
 		ret = np_chan_read(&s->rx, &to, len);
 	if (ret > 0 && copy_from_user(s->buf, vec.iov_base, ret))
 		ret = -EIO;
-	kthread_unuse_mm(np_fault_mm);
+	kthread_unuse_mm(np_tuser_mm);
 	if (ret > 0)
 		KUNIT_EXPECT_TRUE(s->test, np_pattern_is(s->buf, s->rpos, ret));
 	if (ret > 0 && !peek)
@@ -235,8 +192,8 @@ static struct kunit_case np_channel_fault_cases[] = {
 
 static struct kunit_suite np_channel_fault_suite = {
 	.name = "newproto_channel_fault",
-	.suite_init = np_fault_suite_init,
-	.suite_exit = np_fault_suite_exit,
+	.suite_init = np_tuser_init,
+	.suite_exit = np_tuser_exit,
 	.init = np_tenv_init,
 	.exit = np_tenv_exit,
 	.test_cases = np_channel_fault_cases,

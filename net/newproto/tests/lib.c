@@ -311,6 +311,105 @@ void np_tstream_drop(struct np_tstream *s, size_t n)
 	s->rpos += ret;
 }
 
+ssize_t np_test_write_record(struct np_chan *c, void *buf, size_t len, u32 cap)
+{
+	struct kvec vec = { .iov_base = buf, .iov_len = len };
+	struct iov_iter from;
+
+	iov_iter_kvec(&from, ITER_SOURCE, &vec, 1, len);
+	return np_record_write(c, &from, len, cap);
+}
+
+ssize_t np_test_read_record(struct np_chan **rx, void *buf, size_t len,
+			    size_t *full, bool peek)
+{
+	struct kvec vec = { .iov_base = buf, .iov_len = len };
+	struct iov_iter to;
+
+	iov_iter_kvec(&to, ITER_DEST, &vec, 1, len);
+	return np_record_read(rx, &to, len, full, peek);
+}
+
+/**
+ * np_trecord_write - write what is next as a record
+ * @s: the stream
+ * @n: how many bytes
+ *
+ * Return: as np_record_write().
+ */
+ssize_t np_trecord_write(struct np_tstream *s, size_t n)
+{
+	ssize_t ret;
+
+	np_pattern_fill(s->buf, s->wpos, n);
+	ret = np_test_write_record(s->tx, s->buf, n, s->cap);
+	if (ret > 0)
+		s->wpos += n;
+	return ret;
+}
+
+/**
+ * np_trecord_put - write what is next as a record, which must fit
+ * @s: the stream
+ * @n: how many bytes
+ */
+void np_trecord_put(struct np_tstream *s, size_t n)
+{
+	KUNIT_EXPECT_EQ(s->test, np_trecord_write(s, n),
+			(ssize_t)(NP_RECORD_HEAD + n));
+}
+
+static void np_trecord_read(struct np_tstream *s, size_t n, bool peek)
+{
+	size_t full = n + 1;
+	ssize_t ret;
+
+	memset(s->buf, 0, n);
+	/* With more room than is needed. */
+	ret = np_test_read_record(&s->rx, s->buf, n + 1000, &full, peek);
+	KUNIT_EXPECT_EQ(s->test, ret, (ssize_t)n);
+	KUNIT_EXPECT_EQ(s->test, full, n);
+	KUNIT_EXPECT_TRUE_MSG(s->test, np_pattern_is(s->buf, s->rpos, n),
+			      "wrong bytes in a record of %zu from %llu on", n,
+			      s->rpos);
+}
+
+/**
+ * np_trecord_look - peek at the record that is next
+ * @s: the stream
+ * @n: how many bytes it must have
+ */
+void np_trecord_look(struct np_tstream *s, size_t n)
+{
+	np_trecord_read(s, n, true);
+}
+
+/**
+ * np_trecord_get - read the record that is next
+ * @s: the stream
+ * @n: how many bytes it must have
+ */
+void np_trecord_get(struct np_tstream *s, size_t n)
+{
+	np_trecord_read(s, n, false);
+	s->rpos += n;
+}
+
+/**
+ * np_trecord_none - there must be no record
+ * @s: the stream
+ */
+void np_trecord_none(struct np_tstream *s)
+{
+	size_t full;
+
+	KUNIT_EXPECT_EQ(s->test, np_test_read_record(&s->rx, s->buf, 10, &full, true),
+			(ssize_t)-EAGAIN);
+	KUNIT_EXPECT_EQ(s->test, np_test_read_record(&s->rx, s->buf, 10, &full, false),
+			(ssize_t)-EAGAIN);
+	KUNIT_EXPECT_EQ(s->test, np_record_avail(s->rx), (size_t)0);
+}
+
 static int np_thread_main(void *arg)
 {
 	struct np_thread *t = arg;

@@ -17,6 +17,7 @@
 #include "channel.h"
 #include "pool.h"
 #include "port.h"
+#include "record.h"
 
 /* Data bytes of a chunk that is one slab object. */
 #define NP_TEST_SMALL	((u32)(NP_CHUNK_SLAB - offsetof(struct np_chunk, small)))
@@ -90,6 +91,26 @@ void np_tstream_put(struct np_tstream *s, size_t n);
 void np_tstream_get(struct np_tstream *s, size_t n);
 void np_tstream_look(struct np_tstream *s, size_t n);
 void np_tstream_drop(struct np_tstream *s, size_t n);
+
+/* The same with records: the stream is that of their bytes, without heads. */
+ssize_t np_test_write_record(struct np_chan *c, void *buf, size_t len, u32 cap);
+ssize_t np_test_read_record(struct np_chan **rx, void *buf, size_t len,
+			    size_t *full, bool peek);
+ssize_t np_trecord_write(struct np_tstream *s, size_t n);
+void np_trecord_put(struct np_tstream *s, size_t n);
+void np_trecord_look(struct np_tstream *s, size_t n);
+void np_trecord_get(struct np_tstream *s, size_t n);
+void np_trecord_none(struct np_tstream *s);
+
+/* Bytes of user memory before the hole. */
+#define NP_TUSER_ROOM	((u32)(PAGE_SIZE << (NP_CHUNK_ORDER + 1)))
+
+/* For kthread_use_mm(): what np_tuser() returns is there. */
+extern struct mm_struct *np_tuser_mm;
+
+int np_tuser_init(struct kunit_suite *suite);
+void np_tuser_exit(struct kunit_suite *suite);
+void __user *np_tuser(size_t good);
 
 /* A number from @lo to @hi, the same ones for every run. */
 static inline u32 np_test_random(struct rnd_state *rnd, u32 lo, u32 hi)
