@@ -138,7 +138,7 @@ programs() {
 # The debug kernel's work is shared by two guests: calls alone takes as long as most of the
 # others together.
 share_of() {
-	local first='calls|stress|proc|signals'
+	local first='calls|stress|proc|signals|modload.sh|dgram.*'
 
 	case $1 in
 	debug-1) printf '%s\n' "${tests[@]}" | grep -xE "$first" ;;

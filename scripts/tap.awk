@@ -44,7 +44,7 @@ function finish(status) {
 		result("fail", "(exit status " status ")")
 	else if (seen == 0)
 		result(status == 4 ? "skip" : "fail", "(no test ran)")
-	name = suite = ""
+	name = suite = test = ""
 	lines = 0
 }
 
