@@ -335,7 +335,7 @@ static void call_fill(struct run *run, const struct step *s, struct facts *f)
 		err = errno;
 		end = now_ms() + delay;
 		do {
-			barrier(run);
+			barrier(run, 3);
 		} while (err == EAGAIN && !poll_events(fd, POLLOUT, 10) && now_ms() < end);
 	} while (err == EAGAIN && now_ms() < end);
 	free(buf);
@@ -345,7 +345,7 @@ static void call_fill(struct run *run, const struct step *s, struct facts *f)
 
 static void call_unmask(struct run *run, const struct step *s, struct facts *f)
 {
-	sock_word(run, s, 1)->unmasked = true;
+	sock_word(run, s, 1)->unmasked = !strcmp(s->word[0], "unmask");
 }
 
 /* drain S FROM: reads until nothing is left that the other end, or a thread, has sent. */
@@ -365,9 +365,9 @@ static void call_drain(struct run *run, const struct step *s, struct facts *f)
 		}
 		if (!n || errno != EAGAIN || idle || now_ms() > end)
 			break;
-		barrier(run);
+		barrier(run, 3);
 		jobs_settle(run);
-		barrier(run);
+		barrier(run, 3);
 		idle = count_pending(from, SIOCOUTQ) == 0;
 	}
 	fact_result(f, n);
@@ -395,6 +395,7 @@ const struct call calls[] = {
 	{ "fill", call_fill, 2 },
 	{ "drain", call_drain, 3 },
 	{ "unmask", call_unmask, 2 },
+	{ "mask", call_unmask, 2 },
 	{ "start", call_start, 3 },
 	{ "join", call_join, 2 },
 	{ "option", option_run, 3 },

@@ -20,7 +20,7 @@ say() {
 	done
 }
 
-awk -F '\t' '!/^#/ && NF { print $6 }' differences.tsv | sort -u >"$work/used"
+awk -F '\t' '!/^#/ && NF { sub(/\?$/, "", $6); print $6 }' differences.tsv | sort -u >"$work/used"
 # shellcheck disable=SC2016 # the quotation marks of reStructuredText
 sed -n 's/^   \* - ``\([a-z-]*\)``$/\1/p' "$doc" | sort >"$work/told"
 [ -s "$work/used" ] || echo nothing >>"$work/used"

@@ -143,7 +143,7 @@ int run_socket(struct run *run, int type, int af, int flags);
 int run_type(const struct run *run);
 bool run_is_oracle(const struct run *run);
 bool run_over_unix(const struct run *run);
-void barrier(struct run *run);
+void barrier(struct run *run, int rounds);
 void run_broken(struct run *run, const char *fmt, ...)
 	__attribute__((noreturn, format(printf, 2, 3)));
 struct sock *sock_find(struct run *run, const char *name);
@@ -192,6 +192,7 @@ void option_run(struct run *run, const struct step *s, struct facts *f);
 struct difference {
 	int line;
 	char *script, *step, *what, *oracle, *newproto, *reason;
+	bool optional;	/* need not occur */
 	bool used;	/* by any run */
 	bool seen;	/* by the run that is being compared */
 };

@@ -17,6 +17,7 @@ enum shape {
 	DEVICE, CONGESTION, ULP,	/* strings */
 	FILTER,		/* struct sock_fprog */
 	MREQ, MREQ6, GROUP,	/* multicast groups */
+	IFINDEX,	/* 1 is lo; there may be a device 2 or not */
 };
 
 static const struct option {
@@ -122,6 +123,8 @@ static void value_group(union value *v, enum shape kind, int n)
 static socklen_t value_make(union value *v, enum shape kind, int n)
 {
 	memset(v, 0, sizeof(*v));
+	if (n == 2 && kind >= MREQ)
+		n = 200;
 	switch (kind) {
 	case PAIR:
 		v->pair[0] = n;

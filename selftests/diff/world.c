@@ -106,14 +106,14 @@ int run_socket(struct run *run, int type, int af, int flags)
 /*
  * The process has one CPU, so what goes over the loopback device passes one
  * queue, in order: when a datagram arrives, all that was sent before it has.
- * Some rounds, for the answers (a handshake has three packets).
+ * More rounds are for the answers: a handshake has three packets.
  */
-void barrier(struct run *run)
+void barrier(struct run *run, int rounds)
 {
 	char c = 0;
 	int i;
 
-	for (i = 0; i < 4; i++)
+	for (i = 0; i < rounds; i++)
 		if (send(run->barrier, &c, 1, 0) != 1 || recv(run->barrier, &c, 1, 0) != 1)
 			run_broken(run, "a datagram to itself was lost: %s", strerror(errno));
 }
@@ -241,20 +241,42 @@ static void watchdog(int ms)
 	setitimer(ITIMER_REAL, &it, NULL);
 }
 
-static bool masks_wanted(const struct run *run, const struct facts *f)
+static bool masks_wanted(const struct run *run, const struct facts *f, int first)
 {
 	int i;
 
-	for (i = 0; i < f->n; i++) {
-		const char *value;
+	for (i = first; i < f->n; i++) {
+		const char *value = table_expected(run, f->fact[i].what);
 
-		if (strncmp(f->fact[i].what, "poll:", 5))
-			continue;
-		value = table_expected(run, f->fact[i].what);
-		if (value && strcmp(value, f->fact[i].value))
+		if (strcmp(value, f->fact[i].value))
 			return false;
 	}
 	return true;
+}
+
+/* Adds the masks; do they say what they said before, if they did? */
+static bool masks_again(struct run *run, struct facts *f, int first)
+{
+	static struct fact before[MAX_SOCKS];
+	int i, n = f->n - first;
+
+	memcpy(before, &f->fact[first], n * sizeof(*before));
+	f->n = first;
+	record_masks(run, f);
+	for (i = 0; i < n; i++)
+		if (strcmp(before[i].value, f->fact[first + i].value))
+			return false;
+	return true;
+}
+
+static bool anything_open(const struct run *run)
+{
+	int i;
+
+	for (i = 0; i < run->nsocks; i++)
+		if (run->sock[i].is_open)
+			return true;
+	return false;
 }
 
 /*
@@ -265,26 +287,23 @@ static bool masks_wanted(const struct run *run, const struct facts *f)
 static void settle(struct run *run, struct facts *f)
 {
 	int64_t end = now_ms() + SETTLE_MS;
-	struct facts before;
-	int n = f->n;
-	bool good;
+	int first = f->n;
+	bool good = !anything_open(run);
 
-	do {
+	while (!good) {
 		if (run_is_oracle(run))
-			barrier(run);
+			barrier(run, 3);
 		jobs_settle(run);
-		f->n = n;
-		record_masks(run, f);
+		masks_again(run, f, first);
 		if (run->oracle) {
-			good = masks_wanted(run, f);
+			good = masks_wanted(run, f, first);
 		} else {
-			before = *f;
-			barrier(run);
-			f->n = n;
-			record_masks(run, f);
-			good = !memcmp(before.fact, f->fact, f->n * sizeof(f->fact[0]));
+			barrier(run, 2);
+			good = masks_again(run, f, first);
 		}
-	} while (!good && now_ms() < end);
+		if (now_ms() > end)
+			break;
+	}
 	socks_refresh(run);
 }
 
@@ -476,7 +495,7 @@ void call_start(struct run *run, const struct step *s, struct facts *f)
 	if (task_start(&job->task))
 		run_broken(run, "no thread: %s", strerror(errno));
 	pthread_sigmask(SIG_UNBLOCK, &alarm, NULL);
-	barrier(run);
+	barrier(run, 3);
 	jobs_settle(run);
 	fact_add(f, "ret", task_running(&job->task) ? "waits" : "has returned");
 }
