@@ -7,19 +7,37 @@
 
 BEGIN {
 	FS = "\t"
-	nkinds = split("pipe unix tcp vsock newproto", kinds, " ")
 	split("pipe AF_UNIX TCP AF_VSOCK AF_NEWPROTO", titles, " ")
-	nrows = split("pp64 pp4k pp64k ow64 ow1k ow16k ow64k cycle", rows, " ")
-	split("ping-pong 64 B|ping-pong 4 KiB|ping-pong 64 KiB|one way 64 B|one way 1 KiB|" \
-	      "one way 16 KiB|one way 64 KiB|connect, 1 B each way", row_titles, "|")
-	for (i = 1; i <= nrows; i++)
-		title[rows[i]] = row_titles[i]
+	streams = rows_of("pp64 pp4k pp64k ow64 ow1k ow16k ow64k cycle", "unix tcp vsock", "",
+			  "ping-pong 64 B|ping-pong 4 KiB|ping-pong 64 KiB|one way 64 B|one way 1 KiB|" \
+			  "one way 16 KiB|one way 64 KiB|connect, 1 B each way")
+	datagrams = rows_of("dpp64 dpp8k dow64", "unix udp", "datagrams, ",
+			    "ping-pong 64 B|ping-pong 8 KiB|one way 64 B")
+	packets = rows_of("spp64 spp8k sow64", "unix", "sequenced packets, ",
+			  "ping-pong 64 B|ping-pong 8 KiB|one way 64 B")
+	name["unix"] = "AF_UNIX"
+	name["tcp"] = "TCP"
+	name["udp"] = "UDP"
+	name["vsock"] = "AF_VSOCK"
+}
+
+# A group of rows: what they are compared with, what a bar calls them, and their titles.
+function rows_of(list, against, prefix, titles,	i, n, row, t)
+{
+	n = split(list, row, " ")
+	split(titles, t, "|")
+	for (i = 1; i <= n; i++) {
+		title[row[i]] = t[i]
+		bar_title[row[i]] = prefix t[i]
+		peers[row[i]] = against
+	}
+	return list
 }
 
 $2 == "kernel"	{ kernel = $3 }
 $2 == "load"	{ load = $3 }
-$2 == "speed"	{ value[$1, $3, $4] = $5; seen[$1] = 1; seen_kind[$4] = 1 }
-$2 == "absent" && !(module == "no" && $4 ~ /^newproto/) { absent[$4]++ }
+$2 == "speed"	{ value[$1, $3, $4] = $5; seen[$1] = 1 }
+$2 == "absent" && !(module == "no" && $4 ~ /^newproto/) { absent[$4 " (" $5 ": " $6 ")"]++ }
 $2 == "memory"	{ value[$3, $4] = $5; seen["memory"] = 1 }
 
 # 1234567.8 -> 1,234,568 and, with two digits, 12.34
@@ -60,18 +78,33 @@ function ratio(section, row)
 	return sprintf("%.2f", value[section, row, "unix"] / value[section, row, "newproto"])
 }
 
-function speed_table(section, head, scale, digits,	i, k, c)
+# @list are rows of one group, with the columns of @kinds; the group's head is printed when
+# there is a row.
+function speed_rows(section, head, list, kinds, scale, digits,	i, k, n, row, kind, c)
+{
+	n = split(list, row, " ")
+	split(kinds, kind, " ")
+	for (i = 1; i <= n; i++) {
+		for (k = 1; k <= 5; k++)
+			c[k] = kind[k] == "." ? "" : cell(section SUBSEP row[i] SUBSEP kind[k], scale, digits)
+		if (c[1] c[2] c[3] c[4] c[5] ~ /^-*$/)
+			continue
+		if (head != "")
+			print head
+		head = ""
+		line("  " title[row[i]], c[1], c[2], c[3], c[4], c[5], ratio(section, row[i]))
+	}
+}
+
+function speed_table(section, head, scale, digits)
 {
 	if (!seen[section])
 		return
 	print head
-	for (i = 1; i <= nrows; i++) {
-		for (k = 1; k <= nkinds; k++)
-			c[k] = cell(section SUBSEP rows[i] SUBSEP kinds[k], scale, digits)
-		if (c[1] c[2] c[3] c[4] c[5] == "-----")
-			continue
-		line("  " title[rows[i]], c[1], c[2], c[3], c[4], c[5], ratio(section, rows[i]))
-	}
+	speed_rows(section, "", streams, "pipe unix tcp vsock newproto", scale, digits)
+	speed_rows(section, " Datagrams (in TCP's column: UDP)", datagrams, ". unix udp . newproto",
+		   scale, digits)
+	speed_rows(section, " Sequenced packets", packets, ". unix . . newproto", scale, digits)
 	print ""
 }
 
@@ -95,6 +128,11 @@ function held_cell(kind)
 	return ("after", kind) in value ? held(kind) : "-"
 }
 
+function bound_cell(kind)
+{
+	return cell("bound" SUBSEP kind, 1, 0)
+}
+
 function memory_table()
 {
 	if (!seen["memory"])
@@ -105,6 +143,9 @@ function memory_table()
 	print "Pages held for all of them, one second after the last byte was read"
 	line("  beyond the idle ones, IPv4", "", held_cell("unix"), held_cell("tcp"), "", held_cell("newproto"), "")
 	line("  beyond the idle ones, IPv6", "", held_cell("unix"), held_cell("tcp6"), "", held_cell("newproto6"), "")
+	printf "Kernel memory, bytes per datagram socket (%s sockets; in TCP's column: UDP)\n",
+	       number(connections, 0)
+	line("  bound, IPv4", "", bound_cell("unix"), bound_cell("udp"), "", bound_cell("newproto"), "")
 	print ""
 }
 
@@ -121,16 +162,17 @@ function bar(name, ok, detail)
 	       detail == "" ? name : sprintf("%-66s %s", name, detail)
 }
 
-function ahead(row,	i, k, peer, ok, detail, mine)
+function ahead(row,	i, k, n, peer, ok, detail, mine, names)
 {
 	ok = "?"
 	if (("instructions", row, "newproto") in value) {
 		ok = "yes"
 		mine = value["instructions", row, "newproto"]
 	}
-	split("unix tcp vsock", peer, " ")
-	for (i = 1; i <= 3; i++) {
+	n = split(peers[row], peer, " ")
+	for (i = 1; i <= n; i++) {
 		k = peer[i]
+		names = names (i == 1 ? "" : i == n ? " and " : ", ") name[k]
 		if (!(("instructions", row, k) in value)) {
 			ok = "?"
 		} else if (ok != "?" && mine >= value["instructions", row, k]) {
@@ -138,7 +180,14 @@ function ahead(row,	i, k, peer, ok, detail, mine)
 			detail = detail " behind " k
 		}
 	}
-	bar(title[row] ": ahead of AF_UNIX, TCP and AF_VSOCK", ok, detail)
+	bar(bar_title[row] ": ahead of " names, ok, detail)
+}
+
+function all_ahead(list,	i, n, row)
+{
+	n = split(list, row, " ")
+	for (i = 1; i <= n; i++)
+		ahead(row[i])
 }
 
 function at_least(row, want,	r)
@@ -170,11 +219,12 @@ function given_back(name, kind)
 		bar(name, "?", "")
 }
 
-function bars(	i)
+function bars()
 {
 	print "Bars (instructions and memory)"
-	for (i = 1; i <= nrows; i++)
-		ahead(rows[i])
+	all_ahead(streams)
+	all_ahead(datagrams)
+	all_ahead(packets)
 	at_least("pp64", 1.5)
 	at_least("ow64", 2.0)
 	at_least("pp64k", 1.3)

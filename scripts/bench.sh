@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# bench.sh: measure AF_NEWPROTO side by side with pipe, AF_UNIX, TCP and AF_VSOCK on the
-# stock kernel in QEMU, print one table and say which bars are met.
+# bench.sh: measure AF_NEWPROTO side by side with pipe, AF_UNIX, TCP, UDP and AF_VSOCK on
+# the stock kernel in QEMU, print one table and say which bars are met.
 
 . "$(dirname "$0")/lib.sh"
 . "$top/scripts/kernels.sh"
@@ -13,9 +13,11 @@ usage() {
 usage: bench.sh [options]
 
   --quick           only instructions per operation; by default of unix and newproto
-  --kinds LIST      of pipe,unix,tcp,vsock,newproto
-  --rows LIST       of pp64,pp4k,pp64k,ow64,ow1k,ow16k,ow64k,cycle
-                    (pp: ping-pong, ow: one way; these two with --quick only)
+  --kinds LIST      of pipe,unix,tcp,udp,vsock,newproto
+  --rows LIST       of pp64,pp4k,pp64k,ow64,ow1k,ow16k,ow64k,cycle,
+                    dpp64,dpp8k,dow64,spp64,spp8k,sow64
+                    (pp: ping-pong, ow: one way; d: datagrams, s: sequenced packets;
+                    --kinds and --rows with --quick only)
   --ko FILE         measure this newproto.ko instead of building the tree's
   --no-module       only the others
   --batch           count instructions without the scheduler's wake-up preemption
@@ -89,7 +91,8 @@ progress() {
 		case $tag:$what in
 		BENCH:speed) say "$(printf '%-12s %-6s %-10s %12s' "$section" "$row" "$kind" "$value")" ;;
 		BENCH:memory) say "$(printf '%-12s %-6s %-10s %12s' "$section" "$row" "$kind" "$value")" ;;
-		BENCH:absent) say "$(printf '%-12s %-6s %-10s %12s' "$section" "$row" "$kind" absent)" ;;
+		BENCH:absent) say "$(printf '%-12s %-6s %-10s %12s' "$section" "$row" "$kind" \
+			absent): no $value sockets of this kind: $rest" ;;
 		BENCH:*) ;;
 		*) [ -z "$tag" ] || say "$section: $tag" ;;
 		esac
@@ -123,8 +126,8 @@ instructions() {
 # One processor, so that little hides on per-CPU lists, and no merging of slab caches, so
 # that each object has its own size.
 memory() {
-	run memory "memory-$1" 300 -s 1 -m 2048 -a slab_nomerge -- memory --kinds "$1" \
-		--connections $connections
+	run memory "memory-$1${2:-}" 300 -s 1 -m 2048 -a slab_nomerge -- memory --kinds "$1" \
+		--connections $connections ${2:+"$2"}
 }
 
 wall_clock() {
@@ -146,6 +149,12 @@ else
 		case $module:$kind in
 		no:newproto*) ;;
 		*) memory $kind || failed=1 ;;
+		esac
+	done
+	for kind in unix udp newproto; do
+		case $module:$kind in
+		no:newproto*) ;;
+		*) memory $kind --datagrams || failed=1 ;;
 		esac
 	done
 	wait $counting || failed=1

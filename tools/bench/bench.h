@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * np_bench: streams inside one host, side by side.
+ * np_bench: sockets inside one host, side by side.
  *
- * The program knows the kinds of stream to compare (kinds.c), times them (speed.c)
- * and weighs idle connections (memory.c, with the readers of /proc in meminfo.c).
+ * The program knows the kinds of socket to compare (kinds.c), times them (speed.c)
+ * and weighs idle ones (memory.c, with the readers of /proc in meminfo.c).
  * It wants a guest of its own: scripts/bench.sh boots them.
  */
 #ifndef NP_BENCH_H
@@ -14,15 +14,16 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-/* One kind of stream. A pipe has no domain: it is two pipes, one each way. */
+/* One kind of socket. A pipe has no domain: it is two pipes, one each way. */
 struct kind {
 	const char *name;
+	int type;
 	int domain;
 	int protocol;
 	bool nodelay;
 };
 
-/* What one process holds of a two-way stream; the two are equal for a socket. */
+/* What one process holds of what joins the two; both are equal for a socket. */
 struct end {
 	int in;
 	int out;
@@ -36,10 +37,11 @@ struct listener {
 };
 
 /* kinds.c */
-const struct kind *kind_find(const char *name);
+const struct kind *kind_find(const char *name, int type);
 const struct kind *kind_next(const struct kind *kind);
 bool kind_is_pipe(const struct kind *kind);
-bool kind_available(const struct kind *kind);
+bool kind_available(const struct kind *kind, const char *row);
+void listener_bind(struct listener *l, const struct kind *kind);
 void listener_open(struct listener *l, const struct kind *kind, int backlog);
 int listener_connect(const struct listener *l);
 int listener_accept(const struct listener *l);
@@ -60,6 +62,7 @@ int speed_run(const struct speed_options *opt);
 
 /* memory.c */
 int memory_run(const char *name, unsigned int connections);
+int memory_run_datagrams(const char *name, unsigned int sockets);
 
 /* meminfo.c */
 struct memory;
@@ -76,6 +79,7 @@ void memory_print_slabs(const struct memory *from, const struct memory *to,
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 [[gnu::noreturn, gnu::format(printf, 1, 2)]] void die(const char *fmt, ...);
+[[gnu::format(printf, 2, 3)]] void watch(unsigned int seconds, const char *fmt, ...);
 bool listed(const char *list, const char *name);
 uint64_t now_ns(void);
 void put(int fd, const void *buf, size_t len);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The kinds of stream that are compared, and how each is set up. */
+/* The kinds of socket that are compared, and how each is set up. */
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -12,19 +14,26 @@
 #include "bench.h"
 
 static const struct kind kinds[] = {
-	{ .name = "pipe" },
-	{ .name = "unix", .domain = AF_UNIX },
-	{ .name = "tcp", .domain = AF_INET, .nodelay = true },
-	{ .name = "vsock", .domain = AF_VSOCK },
-	{ .name = "newproto", .domain = AF_NEWPROTO },
-	{ .name = "tcp6", .domain = AF_INET6, .nodelay = true },
-	{ .name = "newproto6", .domain = AF_NEWPROTO, .protocol = NEWPROTO_PROTO_IPV6 },
+	{ .name = "pipe", .type = SOCK_STREAM },
+	{ .name = "unix", .type = SOCK_STREAM, .domain = AF_UNIX },
+	{ .name = "tcp", .type = SOCK_STREAM, .domain = AF_INET, .nodelay = true },
+	{ .name = "vsock", .type = SOCK_STREAM, .domain = AF_VSOCK },
+	{ .name = "newproto", .type = SOCK_STREAM, .domain = AF_NEWPROTO },
+	{ .name = "tcp6", .type = SOCK_STREAM, .domain = AF_INET6, .nodelay = true },
+	{ .name = "newproto6", .type = SOCK_STREAM, .domain = AF_NEWPROTO,
+	  .protocol = NEWPROTO_PROTO_IPV6 },
+	{ .name = "unix", .type = SOCK_DGRAM, .domain = AF_UNIX },
+	{ .name = "udp", .type = SOCK_DGRAM, .domain = AF_INET },
+	{ .name = "newproto", .type = SOCK_DGRAM, .domain = AF_NEWPROTO },
+	{ .name = "unix", .type = SOCK_SEQPACKET, .domain = AF_UNIX },
+	{ .name = "newproto", .type = SOCK_SEQPACKET, .domain = AF_NEWPROTO },
 };
 
-const struct kind *kind_find(const char *name)
+/* A name stands for one kind of each type that the family has. */
+const struct kind *kind_find(const char *name, int type)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-		if (!strcmp(kinds[i].name, name))
+		if (kinds[i].type == type && !strcmp(kinds[i].name, name))
 			return &kinds[i];
 	return NULL;
 }
@@ -42,21 +51,38 @@ bool kind_is_pipe(const struct kind *kind)
 	return !kind->domain;
 }
 
-bool kind_available(const struct kind *kind)
+static const char *type_name(int type)
+{
+	switch (type) {
+	case SOCK_DGRAM:
+		return "dgram";
+	case SOCK_SEQPACKET:
+		return "seqpacket";
+	default:
+		return "stream";
+	}
+}
+
+/* Can such sockets be made here? If not, say in the results why @row has no figure. */
+bool kind_available(const struct kind *kind, const char *row)
 {
 	int fd;
 
 	if (kind_is_pipe(kind))
 		return true;
-	fd = socket(kind->domain, SOCK_STREAM, kind->protocol);
-	if (fd < 0)
+	fd = socket(kind->domain, kind->type, kind->protocol);
+	if (fd < 0) {
+		printf("BENCH\tabsent\t%s\t%s\t%s\t%s\n", row, kind->name,
+		       type_name(kind->type), strerror(errno));
+		fflush(stdout);
 		return false;
+	}
 	close(fd);
 	return true;
 }
 
 /*
- * The loopback address of @kind with the port left to the kernel. AF_UNIX does
+ * The loopback address of @l's kind with the port left to the kernel. AF_UNIX does
  * the same for a bare family: it binds a fresh abstract name.
  */
 static void any_address(struct listener *l)
@@ -90,11 +116,12 @@ static void any_address(struct listener *l)
 	}
 }
 
-void listener_open(struct listener *l, const struct kind *kind, int backlog)
+/* A socket that is bound; @l->addr is its address. For datagrams that is all there is. */
+void listener_bind(struct listener *l, const struct kind *kind)
 {
 	l->kind = kind;
 	any_address(l);
-	l->fd = socket(kind->domain, SOCK_STREAM, kind->protocol);
+	l->fd = socket(kind->domain, kind->type, kind->protocol);
 	if (l->fd < 0)
 		die("%s: socket", kind->name);
 	if (bind(l->fd, (struct sockaddr *)&l->addr, l->len))
@@ -102,13 +129,18 @@ void listener_open(struct listener *l, const struct kind *kind, int backlog)
 	l->len = sizeof(l->addr);
 	if (getsockname(l->fd, (struct sockaddr *)&l->addr, &l->len))
 		die("%s: getsockname", kind->name);
+}
+
+void listener_open(struct listener *l, const struct kind *kind, int backlog)
+{
+	listener_bind(l, kind);
 	if (listen(l->fd, backlog))
 		die("%s: listen", kind->name);
 }
 
 int listener_connect(const struct listener *l)
 {
-	int fd = socket(l->kind->domain, SOCK_STREAM, l->kind->protocol);
+	int fd = socket(l->kind->domain, l->kind->type, l->kind->protocol);
 
 	if (fd < 0)
 		die("%s: socket", l->kind->name);
@@ -139,16 +171,40 @@ static void no_delay(const struct kind *kind, int fd)
 		die("%s: TCP_NODELAY", kind->name);
 }
 
+static void pipes_open(struct end *a, struct end *b)
+{
+	int there[2], back[2];
+
+	if (pipe(there) || pipe(back))
+		die("pipe");
+	*a = (struct end){ .in = back[0], .out = there[1] };
+	*b = (struct end){ .in = there[0], .out = back[1] };
+}
+
+/* Two bound sockets, each connected to the other. */
+static void datagrams_open(const struct kind *kind, struct end *a, struct end *b)
+{
+	struct listener x, y;
+
+	listener_bind(&x, kind);
+	listener_bind(&y, kind);
+	if (connect(x.fd, (struct sockaddr *)&y.addr, y.len) ||
+	    connect(y.fd, (struct sockaddr *)&x.addr, x.len))
+		die("%s: connect", kind->name);
+	*a = (struct end){ .in = x.fd, .out = x.fd };
+	*b = (struct end){ .in = y.fd, .out = y.fd };
+}
+
 void pair_open(const struct kind *kind, struct end *a, struct end *b)
 {
 	struct listener l;
-	int there[2], back[2];
 
 	if (kind_is_pipe(kind)) {
-		if (pipe(there) || pipe(back))
-			die("pipe");
-		*a = (struct end){ .in = back[0], .out = there[1] };
-		*b = (struct end){ .in = there[0], .out = back[1] };
+		pipes_open(a, b);
+		return;
+	}
+	if (kind->type == SOCK_DGRAM) {
+		datagrams_open(kind, a, b);
 		return;
 	}
 	listener_open(&l, kind, 1);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * np_bench speed [--kinds LIST] [--rows LIST] [--repeats N] [--slot MS] [--batch]
- * np_bench memory --kinds KIND [--connections N]
+ * np_bench memory --kinds KIND [--connections N] [--datagrams]
  *
  * Results are the lines that begin with BENCH and a tab; all else is for people.
  */
@@ -20,6 +20,7 @@ static const struct option long_options[] = {
 	{ "slot", required_argument, NULL, 's' },
 	{ "batch", no_argument, NULL, 'b' },
 	{ "connections", required_argument, NULL, 'c' },
+	{ "datagrams", no_argument, NULL, 'd' },
 	{ }
 };
 
@@ -38,6 +39,7 @@ int main(int argc, char **argv)
 {
 	struct speed_options speed = { .repeats = 5 };
 	unsigned int connections = 20000;
+	bool datagrams = false;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
@@ -60,6 +62,9 @@ int main(int argc, char **argv)
 		case 'c':
 			connections = number(optarg);
 			break;
+		case 'd':
+			datagrams = true;
+			break;
 		default:
 			return 2;
 		}
@@ -67,7 +72,8 @@ int main(int argc, char **argv)
 	if (optind == argc - 1 && !strcmp(argv[optind], "speed"))
 		return speed_run(&speed);
 	if (optind == argc - 1 && !strcmp(argv[optind], "memory"))
-		return memory_run(speed.kinds, connections);
+		return datagrams ? memory_run_datagrams(speed.kinds, connections) :
+				   memory_run(speed.kinds, connections);
 	fprintf(stderr, "usage: np_bench speed|memory [options]\n");
 	return 2;
 }

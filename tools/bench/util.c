@@ -2,6 +2,7 @@
 /* Small things every part of the benchmark needs. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,31 @@ void die(const char *fmt, ...)
 	fputc('\n', stdout);
 	fflush(stdout);
 	_exit(1);
+}
+
+static char stuck_text[128];
+
+static void stuck(int signal)
+{
+	(void)signal;
+	if (write(STDOUT_FILENO, stuck_text, strlen(stuck_text)) < 0)
+		_exit(2);
+	_exit(1);
+}
+
+/* End the program, and say what it was at, unless that ends in @seconds; alarm(0): it has. */
+void watch(unsigned int seconds, const char *fmt, ...)
+{
+	char what[64];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof(what), fmt, ap);
+	va_end(ap);
+	snprintf(stuck_text, sizeof(stuck_text), "np_bench: %s: no end after %u s\n", what,
+		 seconds);
+	signal(SIGALRM, stuck);
+	alarm(seconds);
 }
 
 /* Is @name in the comma separated @list? No list means everything is. */
