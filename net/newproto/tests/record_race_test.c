@@ -14,6 +14,7 @@
  * @tx: the writer's channel
  * @rx: the reader's channel
  * @wait: who finds no room or no record waits here
+ * @over: the reader has finished
  */
 struct np_rflow {
 	struct np_tenv *env;
