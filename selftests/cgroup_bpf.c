@@ -491,8 +491,8 @@ TEST_F(hook, dgram_sendmsg)
 	close(other);
 }
 
-/* What a receiver's group lets in: a program for packets, which sees UDP's headers. */
-TEST_F(hook, dgram_ingress)
+/* A control group's program for packets, which lets none pass. */
+static int deny_packets(int cgroup, int type)
 {
 	struct bpf_insn code[2] = {
 		insn(BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 0), insn(BPF_JMP | BPF_EXIT, 0, 0, 0, 0),
@@ -500,18 +500,43 @@ TEST_F(hook, dgram_ingress)
 	union bpf_attr load = {
 		.prog_type = BPF_PROG_TYPE_CGROUP_SKB, .insns = (uintptr_t)code, .insn_cnt = 2,
 		.license = (uintptr_t)"GPL",
-		.expected_attach_type = BPF_CGROUP_INET_INGRESS,
+		.expected_attach_type = type,
 	};
-	union bpf_attr attach = { .attach_type = BPF_CGROUP_INET_INGRESS };
+	union bpf_attr attach = { .attach_type = type, .target_fd = cgroup };
+
+	int prog = bpf(BPF_PROG_LOAD, &load);
+
+	attach.attach_bpf_fd = prog;
+	return prog < 0 ? -1 : bpf(BPF_PROG_ATTACH, &attach);
+}
+
+/* What a sender's group lets out. */
+TEST_F(hook, dgram_egress)
+{
+	int inside = dgram_socket(variant->door, 0), outside, to;
+
+	ASSERT_OK(enter_cgroup(self->mnt));
+	outside = dgram_socket(variant->door, 0);
+	to = dgram_bound(variant->door, 0, 0);
+	ASSERT_OK(deny_packets(self->cgroup, BPF_CGROUP_INET_EGRESS));
+	EXPECT_ERR(EPERM, dgram_to(inside, variant->door, sock_port(to), "x"));
+	ASSERT_EQ(1, dgram_to(outside, variant->door, sock_port(to), "y"));
+	EXPECT_STREQ("y", dgram_text(to));
+	EXPECT_TRUE(dgram_empty(to));
+	close(inside);
+	close(outside);
+	close(to);
+}
+
+/* What a receiver's group lets in. */
+TEST_F(hook, dgram_ingress)
+{
 	int inside = dgram_bound(variant->door, 0, 0), outside, fd;
 
 	ASSERT_OK(enter_cgroup(self->mnt));
 	outside = dgram_bound(variant->door, 0, 0);
 	fd = dgram_socket(variant->door, 0);
-	attach.target_fd = self->cgroup;
-	attach.attach_bpf_fd = bpf(BPF_PROG_LOAD, &load);
-	ASSERT_OK(attach.attach_bpf_fd);
-	ASSERT_OK(bpf(BPF_PROG_ATTACH, &attach));
+	ASSERT_OK(deny_packets(self->cgroup, BPF_CGROUP_INET_INGRESS));
 	ASSERT_EQ(1, dgram_to(fd, variant->door, sock_port(inside), "x"));
 	ASSERT_EQ(1, dgram_to(fd, variant->door, sock_port(outside), "y"));
 	EXPECT_STREQ("y", dgram_text(outside));
