@@ -6,6 +6,7 @@
 #include <kselftest_harness.h>
 
 #include <sched.h>
+#include <sys/epoll.h>
 #include <net/if.h>
 
 #include <linux/rtnetlink.h>
@@ -785,6 +786,49 @@ TEST_F(conn, send_after_end_of_a_close)
 		EXPECT_ERR(EPIPE, send(sv[0], "x", 1, MSG_NOSIGNAL));
 		ASSERT_OK(task_join(&t));
 		close(sv[0]);
+	}
+}
+
+/* Reads a byte as soon as it is there, and ends both halves. */
+static long take_and_shut(struct task *t)
+{
+	int *looking = t->arg;
+	char c;
+
+	while (recv(t->fd, &c, 1, MSG_DONTWAIT) != 1)
+		__atomic_store_n(looking, 1, __ATOMIC_RELEASE);
+	return shutdown(t->fd, SHUT_RDWR);
+}
+
+/* Bytes that were read are no cause for a reset, even if their reader is through with
+ * all before their writer's send() returns. To wake many takes it that long.
+ */
+TEST_F_TIMEOUT(conn, read_in_time, 120)
+{
+	enum { SLEEPERS = 400 };
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLET };
+	int ep[SLEEPERS], sv[2], round, i, looking;
+	struct task t = { .fn = take_and_shut, .arg = &looking };
+
+	for (round = 0; round < 50; round++) {
+		ASSERT_OK(door_connected(variant->door, sv));
+		for (i = 0; i < SLEEPERS; i++) {
+			ep[i] = epoll_create1(0);
+			ASSERT_OK(epoll_ctl(ep[i], EPOLL_CTL_ADD, sv[1], &ev));
+		}
+		t.fd = sv[1];
+		looking = 0;
+		ASSERT_OK(task_start(&t));
+		while (!__atomic_load_n(&looking, __ATOMIC_ACQUIRE))
+			;
+		ASSERT_EQ(1, send(sv[0], "x", 1, MSG_NOSIGNAL));
+		ASSERT_OK(task_join(&t));
+		EXPECT_EQ(0, sock_error(sv[0])) TH_LOG("the writer, round %d", round);
+		EXPECT_EQ(0, sock_error(sv[1])) TH_LOG("the reader, round %d", round);
+		for (i = 0; i < SLEEPERS; i++)
+			close(ep[i]);
+		close(sv[0]);
+		close(sv[1]);
 	}
 }
 

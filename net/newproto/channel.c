@@ -202,7 +202,8 @@ void np_chan_reader_deafen(struct np_chan *c)
 
 	for (; c; c = next) {
 		spin_lock(&c->lock);
-		WRITE_ONCE(c->gone, c->gone | NP_GONE_DEAF);
+		/* Pairs with np_chan_is_refused(), as in np_chan_reader_leave(). */
+		smp_store_release(&c->gone, c->gone | NP_GONE_DEAF);
 		next = c->next;
 		spin_unlock(&c->lock);
 	}
@@ -225,7 +226,7 @@ bool np_chan_reader_leave(struct np_chan *c)
 
 	while (c) {
 		spin_lock(&c->lock);
-		WRITE_ONCE(c->gone, c->gone | NP_GONE_LEFT);
+		smp_store_release(&c->gone, c->gone | NP_GONE_LEFT);
 		next = c->next;
 		spin_unlock(&c->lock);
 		smp_mb();	/* pairs with the writer's, after its write */

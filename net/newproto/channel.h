@@ -183,6 +183,20 @@ static inline u32 np_chan_used(const struct np_chan *c)
 }
 
 /**
+ * np_chan_is_refused - are there bytes that the reader will not have?
+ * @c: the channel
+ *
+ * Not those that it had read before it left, however soon it did.
+ *
+ * Context: the writer, with a full barrier since it has written.
+ */
+static inline bool np_chan_is_refused(const struct np_chan *c)
+{
+	/* Pairs with the release that sets it: what was read is seen as read. */
+	return unlikely(smp_load_acquire(&c->gone)) && np_chan_used(c);
+}
+
+/**
  * np_chan_room - bytes that can be written now
  * @c: the channel
  * @cap: its capacity in bytes

@@ -217,6 +217,13 @@ static void np_conn_wake(struct np_conn *conn, int end, __poll_t mask, int how,
 
 	rcu_read_lock();
 	wq = rcu_dereference(conn->end[end].wq);
+	if (unlikely(!wq)) {
+		/* accept() may be giving it one: it looks at the channel after
+		 * that, so this looks again after what was written to it.
+		 */
+		smp_mb();
+		wq = rcu_dereference(conn->end[end].wq);
+	}
 	/* The barrier in it pairs with that of whoever goes to sleep. */
 	if (skwq_has_sleeper(wq))
 		wake_up_interruptible_sync_poll(&wq->wait, mask);

@@ -70,8 +70,8 @@ static inline int np_stream_tx_check(struct sock *sk, long *timeo, bool some)
 }
 
 /* Tell the reader that there are bytes, unless it does not care for so few. If
- * it left while they were written nobody will read them, and this end is told
- * so, as it is by TCP's reset. Either np_sock_leave_conn() sees the bytes, or
+ * it left while they were written, and had not read them by then, nobody will,
+ * and this end is told so, as it is by TCP's reset. Either np_sock_leave_conn() sees the bytes, or
  * this sees that the reader is gone: waking it implies a full barrier, or an
  * acquire of its having been detached.
  */
@@ -87,7 +87,7 @@ static inline void np_stream_tx_done(struct np_sock *nsk)
 			np_conn_wake_reader(nsk->conn, !nsk->end);
 	}
 	smp_rmb();	/* pairs with np_sock_leave_conn() */
-	if (unlikely(READ_ONCE(tx->gone)))
+	if (np_chan_is_refused(tx))
 		np_stream_tx_refused(nsk);
 }
 
