@@ -226,6 +226,7 @@ bool np_chan_reader_leave(struct np_chan *c)
 
 	while (c) {
 		spin_lock(&c->lock);
+		/* Pairs with np_chan_is_refused(): what was read stays read. */
 		smp_store_release(&c->gone, c->gone | NP_GONE_LEFT);
 		next = c->next;
 		spin_unlock(&c->lock);
