@@ -116,7 +116,7 @@ enum np_end {
  * @pool: the pool, for the channel's whole life
  * @release: frees what the channel is part of
  * @ref: writer and reader
- * @gone: NP_GONE_*
+ * @gone: NP_GONE_*; the writer's, too, in a successor before it is linked
  * @lock: guards @cool, @next against @gone, and the taking of chunks
  */
 struct np_chan {

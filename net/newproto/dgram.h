@@ -69,9 +69,11 @@ struct np_room {
  *	sleep. Its @on is guarded by lock_sock()
  * @waiters: struct np_room; sk_receive_queue.lock
  * @closed: nothing is queued any more; sk_receive_queue.lock
- * @wait: NEWPROTO_WAIT: wait for room rather than have the datagram dropped
- * @corked: UDP_CORK
- * @hints: NP_DGRAM_*: options that are stored and read back
+ * @wait: NEWPROTO_WAIT: wait for room rather than have the datagram dropped; no
+ *	lock: each send goes by what it finds
+ * @corked: UDP_CORK; no lock either
+ * @hints: NP_DGRAM_*: options that are stored and read back; written under
+ *	lock_sock()
  */
 struct np_dgram {
 	struct np_base base;

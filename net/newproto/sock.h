@@ -13,12 +13,14 @@
  *	np_conn.lock		both ends of a connection
  *	np_pool_part.lock	a list of channels with buffers
  *	np_chan.lock		one channel's end mark and buffers
+ *	sk_receive_queue.lock	a datagram socket's queue, and who waits for room
  *
  * No two locks of one kind are ever held together, but a listener's lock_sock()
  * and that of a socket that accept() is making. What carries bytes takes
  * tx_lock or rx_lock of its own socket and nothing else; see channel.h for the
- * rare meetings with the worker that takes buffers back. No lock but
- * lock_sock()'s own is taken in interrupts.
+ * rare meetings with the worker that takes buffers back. A datagram takes the
+ * queue lock of its receiver, under which waiting senders are woken, too. No
+ * lock but lock_sock()'s own is taken in interrupts.
  */
 #ifndef _NP_SOCK_H
 #define _NP_SOCK_H
