@@ -4,6 +4,9 @@
  * for which others.
  */
 #include <linux/errno.h>
+#include <linux/jhash.h>
+#include <linux/net.h>
+#include <linux/random.h>
 #include <linux/string.h>
 
 #include "addr.h"
@@ -82,3 +85,21 @@ bool np_addr_conflict(const struct in6_addr *a, bool a_v6only,
 	return np_addr_covers(a, a_v6only, b) || np_addr_covers(b, b_v6only, a);
 }
 EXPORT_SYMBOL_NP_KUNIT(np_addr_conflict);
+
+/**
+ * np_addr_hash - a number for a flow, which strangers cannot foretell
+ * @src: where it is from
+ * @dst: where it goes
+ */
+u32 np_addr_hash(const struct np_addr *src, const struct np_addr *dst)
+{
+	static u32 secret __read_mostly;
+	u32 ports = (__force u32)src->port << 16 | (__force u32)dst->port;
+	u32 hash;
+
+	net_get_random_once(&secret, sizeof(secret));
+	hash = jhash2((__force const u32 *)src->ip.s6_addr32, 4, secret);
+	hash = jhash2((__force const u32 *)dst->ip.s6_addr32, 4, hash);
+	return jhash_2words(hash, ports, secret);
+}
+EXPORT_SYMBOL_NP_KUNIT(np_addr_hash);

@@ -31,6 +31,8 @@ bool np_addr_covers(const struct in6_addr *bound, bool v6only,
 bool np_addr_conflict(const struct in6_addr *a, bool a_v6only,
 		      const struct in6_addr *b, bool b_v6only);
 
+u32 np_addr_hash(const struct np_addr *src, const struct np_addr *dst);
+
 static inline void np_addr_set_v4(struct in6_addr *ip, __be32 v4)
 {
 	ipv6_addr_set_v4mapped(v4, ip);

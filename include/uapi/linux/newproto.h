@@ -55,4 +55,54 @@
  */
 #define NEWPROTO_WAIT		1
 
+/**
+ * DOC: Groups
+ *
+ * Sockets of one user that are bound with SO_REUSEPORT to the same address, port
+ * and device are members of a group. What waits for accept() or recv() belongs
+ * to the group: it goes to the others when a member closes. The options below
+ * may be set at any time; before bind() they are kept for the group that bind()
+ * makes or joins, afterwards they are the group's, and the last one set counts.
+ * A socket that is bound without SO_REUSEPORT has no group: EINVAL.
+ */
+
+/*
+ * An int, milliseconds: how long the group outlives its last member, so that a
+ * successor finds what has waited and what has come in meanwhile. 0, the
+ * default: not at all. More than net.newproto.group_grace_max is taken for that;
+ * less than 0 is EINVAL. Where bind() or listen() has chosen the port nobody will
+ * come back to it, and only what is set afterwards counts.
+ */
+#define NEWPROTO_GRACE		2
+
+/*
+ * An int, one of NEWPROTO_POLICY_*: which member a connection or a datagram goes
+ * to. A program attached by SO_ATTACH_REUSEPORT_CBPF or SO_ATTACH_REUSEPORT_EBPF
+ * is asked first.
+ */
+#define NEWPROTO_POLICY		3
+
+/*
+ * An int from 1, the default, to NEWPROTO_WEIGHT_MAX, of this member: how much it
+ * gets in proportion to the others. Heeded by hash and round-robin.
+ */
+#define NEWPROTO_WEIGHT		4
+#define NEWPROTO_WEIGHT_MAX	1000
+
+/**
+ * enum newproto_policy - how a group chooses a member, see NEWPROTO_POLICY
+ * @NEWPROTO_POLICY_HASH: by both addresses and ports. A flow stays with its
+ *	member until that leaves, or a newcomer's share takes it
+ * @NEWPROTO_POLICY_ROUND_ROBIN: each in turn
+ * @NEWPROTO_POLICY_LEAST_LOADED: who has least waiting
+ * @NEWPROTO_POLICY_LAST_BOUND: the newcomer gets all, the others nothing new as
+ *	long as it has room
+ */
+enum newproto_policy {
+	NEWPROTO_POLICY_HASH,
+	NEWPROTO_POLICY_ROUND_ROBIN,
+	NEWPROTO_POLICY_LEAST_LOADED,
+	NEWPROTO_POLICY_LAST_BOUND,
+};
+
 #endif /* _UAPI_LINUX_NEWPROTO_H */
