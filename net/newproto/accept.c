@@ -6,6 +6,7 @@
 #include <net/tcp_states.h>
 
 #include "compat.h"
+#include "group.h"
 #include "sock.h"
 #include "state.h"
 #include "trace.h"
@@ -13,28 +14,30 @@
 /* Let connections come in on a socket that is bound. */
 static int np_listen_start(struct sock *sk, int backlog)
 {
-	struct np_sock *nsk = np_sk(sk);
+	struct np_base *b = np_base(sk);
 	struct np_group *g;
 	int err;
 
-	if (!nsk->base.claim.port) {
+	if (!b->claim.port) {
 		err = np_bind_get_port(sk, 0);
 		if (err)
 			return err;
 		inet_sk(sk)->inet_sport = htons(inet_sk(sk)->inet_num);
 	}
-	g = np_group_alloc(sk, backlog);
-	if (!g)
+	err = np_claim_listen(&b->claim);
+	if (err)
+		return err;
+	if (!b->member && np_group_join_lone(sk)) {
+		np_claim_unlisten(&b->claim);
 		return -ENOMEM;
-	WRITE_ONCE(nsk->group, g);
-	np_state_set(sk, TCP_LISTEN);
-	err = np_claim_listen(&nsk->base.claim, &g->listener);
-	if (err) {
-		np_state_set(sk, TCP_CLOSE);
-		WRITE_ONCE(nsk->group, NULL);
-		np_group_put(g);
 	}
-	return err;
+	g = b->member->group;
+	np_state_set(sk, TCP_LISTEN);
+	np_member_start(b->member, backlog, READ_ONCE(sk->sk_rcvbuf));
+	/* Somebody is here before anybody looks. */
+	np_claim_publish(&b->claim, &g->listener);
+	np_group_hold_port(g, &b->claim);
+	return 0;
 }
 
 /**
@@ -53,7 +56,7 @@ int np_listen(struct socket *sock, int backlog)
 	if (sock->state != SS_UNCONNECTED)
 		goto out;
 	if (sk->sk_state == TCP_LISTEN) {
-		np_group_set_backlog(np_sk(sk)->group, backlog);
+		np_member_set_backlog(np_base(sk)->member, backlog);
 		err = 0;
 	} else if (sk->sk_state == TCP_CLOSE) {
 		err = np_listen_start(sk, backlog);
@@ -73,17 +76,18 @@ out:
  */
 void np_listen_stop(struct sock *sk)
 {
-	struct np_sock *nsk = np_sk(sk);
-	struct np_group *g = nsk->group;
+	struct np_base *b = np_base(sk);
+	struct np_member *m = b->member;
 	unsigned int turned_away;
 
-	np_claim_unlisten(&nsk->base.claim, &g->listener);
-	turned_away = np_group_close(g);
+	np_claim_unlisten(&b->claim);
+	np_claim_unpublish(&b->claim, &m->group->listener);
+	turned_away = np_member_stop(m);
 	this_cpu_add(np_net(sock_net(sk))->stats->v[NP_STAT_TURNED_AWAY],
 		     turned_away);
-	WRITE_ONCE(nsk->group, NULL);
 	np_state_set(sk, TCP_CLOSE);
-	np_group_put(g);
+	if (!b->claim.share)
+		np_group_leave(sk);
 }
 
 /* What TCP's accepted sockets have from their listener, ours have too. */
@@ -188,28 +192,31 @@ static void np_accept_finish(struct sock *lsk, struct sock *child,
 }
 
 /* Wait until there is something to accept. */
-static int np_accept_wait(struct sock *lsk, long timeo)
+static int np_accept_wait(struct sock *lsk, long *timeo)
 {
+	struct np_member *m = np_base(lsk)->member;
 	DEFINE_WAIT(wait);
 	int err = 0;
 
-	if (lsk->sk_state == TCP_LISTEN && np_group_is_ready(np_sk(lsk)->group))
+	if (lsk->sk_state == TCP_LISTEN && np_member_has_work(m))
 		return 0;
 	/* One at a time: a connection is for one accept() only. */
 	for (;;) {
 		prepare_to_wait_exclusive(sk_sleep(lsk), &wait, TASK_INTERRUPTIBLE);
+		/* Another thread may have made it listen anew meanwhile. */
+		m = np_base(lsk)->member;
 		if (lsk->sk_state != TCP_LISTEN)
 			err = -EINVAL;
-		else if (np_group_is_ready(np_sk(lsk)->group))
+		else if (np_member_has_work(m))
 			break;
-		else if (!timeo)
+		else if (!*timeo)
 			err = -EAGAIN;
 		else if (signal_pending(current))
-			err = sock_intr_errno(timeo);
+			err = sock_intr_errno(*timeo);
 		if (err)
 			break;
 		release_sock(lsk);
-		timeo = schedule_timeout(timeo);
+		*timeo = schedule_timeout(*timeo);
 		lock_sock(lsk);
 	}
 	finish_wait(sk_sleep(lsk), &wait);
@@ -232,25 +239,33 @@ static int np_accept_wait(struct sock *lsk, long timeo)
  */
 int np_accept(struct sock *lsk, struct socket *newsock, int flags, int kern)
 {
-	struct np_conn *conn = NULL;
+	long timeo = sock_rcvtimeo(lsk, flags & O_NONBLOCK);
+	struct np_conn *conn;
 	struct sock *child;
 	int err;
 
 	lock_sock(lsk);
-	err = np_accept_wait(lsk, sock_rcvtimeo(lsk, flags & O_NONBLOCK));
-	if (err)
-		goto out;
-	child = np_accept_alloc(lsk, kern);
-	if (!child) {
-		err = -ENOMEM;
-		/* Another one's accept() may do better. */
-		lsk->sk_data_ready(lsk);
-		goto out;
+	for (;;) {
+		err = np_accept_wait(lsk, &timeo);
+		if (err)
+			break;
+		child = np_accept_alloc(lsk, kern);
+		if (!child) {
+			err = -ENOMEM;
+			/* Another one's accept() may do better. */
+			lsk->sk_data_ready(lsk);
+			break;
+		}
+		conn = np_member_take(np_base(lsk)->member);
+		if (likely(conn)) {
+			np_accept_finish(lsk, child, conn, newsock);
+			break;
+		}
+		/* This one was silent, and another member was faster, or the
+		 * other way round.
+		 */
+		sk_common_release(child);
 	}
-	/* Only accept() takes connections, and it holds the listener's lock. */
-	conn = np_group_take(np_sk(lsk)->group);
-	np_accept_finish(lsk, child, conn, newsock);
-out:
 	release_sock(lsk);
 	return err;
 }

@@ -40,8 +40,11 @@ void np_bind_latch(struct sock *sk)
 	c->ifindex = READ_ONCE(sk->sk_bound_dev_if);
 	c->uid = sk->sk_uid;
 	c->v6only = ipv6_only_sock(sk);
+	c->v6 = sk->sk_family == AF_INET6;
 	c->reuse = sk->sk_reuse == SK_CAN_REUSE;
 	c->reuseport = sk->sk_reuseport;
+	/* A program was attached, for a group that is to be made of it. */
+	c->loner = !!rcu_access_pointer(sk->sk_reuseport_cb);
 	c->listening = false;
 	c->connected = false;
 }
@@ -99,7 +102,14 @@ int np_bind_get_port(struct sock *sk, unsigned short snum)
 		np_bind_range(sk, &range);
 		err = np_claim_bind_any(ports, c, &range);
 	}
-	if (!err)
+	if (err)
+		return err;
+	/* Nobody can come back to a port that he has not chosen. */
+	c->loner = false;
+	err = np_group_join(sk, snum);
+	if (err)
+		np_claim_drop(ports, c);
+	else
 		inet_sk(sk)->inet_num = np_claim_number(c);
 	return err;
 }
@@ -112,8 +122,10 @@ void np_bind_put_port(struct sock *sk)
 {
 	struct np_claim *c = &np_base(sk)->claim;
 
-	if (c->port)
+	if (c->port) {
+		np_group_leave(sk);
 		np_claim_drop(np_sock_ports(sk), c);
+	}
 	inet_sk(sk)->inet_num = 0;
 	inet_sk(sk)->inet_sport = 0;
 }

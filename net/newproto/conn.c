@@ -7,6 +7,9 @@
 #include <net/tcp_states.h>
 
 #include "conn.h"
+#include "group.h"
+#include "kunit.h"
+#include "sock.h"
 #include "state.h"
 #include "trace.h"
 
@@ -54,6 +57,7 @@ struct np_conn *np_conn_alloc(struct np_pool *pool)
 	conn->pid = get_pid(task_tgid(current));
 	return conn;
 }
+EXPORT_SYMBOL_NP_KUNIT(np_conn_alloc);
 
 static void np_conn_free_rcu(struct rcu_head *rcu)
 {
@@ -74,6 +78,7 @@ void np_conn_put(struct np_conn *conn)
 	put_pid(conn->pid);
 	call_rcu(&conn->rcu, np_conn_free_rcu);
 }
+EXPORT_SYMBOL_NP_KUNIT(np_conn_put);
 
 /* Who looks on is told of what a listener's close does to its clients; all else
  * the one who does it says.
@@ -189,20 +194,43 @@ void np_conn_drop_end(struct np_conn *conn, int end)
 	np_chan_writer_leave(&conn->chan[end]);
 	np_chan_reader_leave(&conn->chan[!end]);
 }
+EXPORT_SYMBOL_NP_KUNIT(np_conn_drop_end);
+
+/**
+ * np_conn_hash - what a flow is known by: its addresses and ports
+ * @conn: the connection
+ */
+u32 np_conn_hash(const struct np_conn *conn)
+{
+	struct np_addr src = {
+		.ip = conn->end[NP_CLIENT].ip,
+		.port = conn->end[NP_CLIENT].port,
+	};
+	struct np_addr dst = {
+		.ip = conn->end[NP_SERVER].ip,
+		.port = conn->end[NP_SERVER].port,
+	};
+
+	return np_addr_hash(&src, &dst);
+}
 
 /**
  * np_conn_establish - the client is connected
  * @conn: the connection
+ * @cred: whom SO_PEERCRED names: who listened
+ * @pid: the same
  *
  * Context: the group's lock held.
  */
-void np_conn_establish(struct np_conn *conn)
+void np_conn_establish(struct np_conn *conn, const struct cred *cred,
+		       struct pid *pid)
 {
 	struct sock *sk;
 
 	spin_lock(&conn->lock);
 	sk = conn->end[NP_CLIENT].sk;
 	if (sk && sk->sk_state == TCP_SYN_SENT) {
+		np_sock_set_peercred(sk, cred, pid);
 		np_state_set(sk, TCP_ESTABLISHED);
 		sk->sk_state_change(sk);
 		sk_wake_async(sk, SOCK_WAKE_IO, POLL_OUT);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Connections: what two stream sockets share, and groups: where connections
- * wait for accept().
+ * Connections: what two stream sockets share. Where they wait for accept() is
+ * group.h's.
  */
 #ifndef _NP_CONN_H
 #define _NP_CONN_H
@@ -15,7 +15,8 @@
 
 #include "addr.h"
 #include "channel.h"
-#include "port.h"
+
+struct np_group;
 
 /* The ends of a connection. */
 #define NP_CLIENT	0
@@ -63,7 +64,7 @@ enum np_conn_stage {
  * @ref: see above
  * @lock: see above
  * @stage: enum np_conn_stage
- * @node: in the group's queue
+ * @node: in one of the group's queues
  * @group: where the connection was made to; a reference, NULL for socketpair()
  * @ifindex: the link that its addresses are of, or 0
  * @end: the two ends
@@ -95,41 +96,6 @@ struct np_conn {
 	struct rcu_head rcu;
 };
 
-/**
- * struct np_group - where connections to an address wait
- *
- * Made by listen(). References: the listening socket, while it listens; each
- * connection that was made to it. Looked up under RCU through @listener, so
- * freed after a grace period.
- *
- * @lock guards all but what is immutable.
- *
- * @listener: on the port's list
- * @ref: see above
- * @lock: see above
- * @sk: the listening socket; NULL when it has left, and then for ever
- * @backlog: as given to listen(); one more than that may be pending
- * @npending: length of @pending
- * @pending: connected clients, in order
- * @waiting: clients that wait for a place, in order
- * @cred: who listens; immutable
- * @pid: who listens; immutable
- * @rcu: frees it
- */
-struct np_group {
-	struct np_listener listener;
-	refcount_t ref;
-	spinlock_t lock;	/* see above */
-	struct sock *sk;
-	u32 backlog;
-	u32 npending;
-	struct list_head pending;
-	struct list_head waiting;
-	const struct cred *cred;
-	struct pid *pid;
-	struct rcu_head rcu;
-};
-
 int np_conn_cache_init(void);
 void np_conn_cache_exit(void);
 
@@ -138,29 +104,16 @@ void np_conn_put(struct np_conn *conn);
 void np_conn_attach(struct np_conn *conn, int end, struct sock *sk);
 void np_conn_detach(struct np_conn *conn, int end);
 void np_conn_drop_end(struct np_conn *conn, int end);
-void np_conn_establish(struct np_conn *conn);
+u32 np_conn_hash(const struct np_conn *conn);
+void np_conn_establish(struct np_conn *conn, const struct cred *cred,
+		       struct pid *pid);
 void np_conn_event(struct np_conn *conn, int end, u8 event);
 void np_conn_wake_reader(struct np_conn *conn, int end);
 void np_conn_wake_writer(struct np_conn *conn, int end);
 
-struct np_group *np_group_alloc(struct sock *sk, u32 backlog);
-bool np_group_tryget(struct np_group *g);
-void np_group_put(struct np_group *g);
-int np_group_offer(struct np_group *g, struct np_conn *conn);
-struct np_conn *np_group_take(struct np_group *g);
-bool np_group_cancel(struct np_conn *conn);
-void np_group_set_backlog(struct np_group *g, u32 backlog);
-unsigned int np_group_close(struct np_group *g);
-
 static inline void np_conn_get(struct np_conn *conn)
 {
 	refcount_inc(&conn->ref);
-}
-
-/* Is accept() due? A snapshot, for poll. */
-static inline bool np_group_is_ready(const struct np_group *g)
-{
-	return !list_empty_careful(&g->pending);
 }
 
 #endif /* _NP_CONN_H */

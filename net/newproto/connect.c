@@ -9,6 +9,7 @@
 #include <net/tcp_states.h>
 
 #include "compat.h"
+#include "group.h"
 #include "route.h"
 #include "sock.h"
 #include "state.h"
@@ -184,17 +185,46 @@ void np_connect_stop_wait(struct sock *sk)
 	}
 }
 
+/* What a program that chooses a member of a group sees of a connection. */
+static struct sk_buff *np_connect_skb(const struct np_conn *conn)
+{
+	struct sk_buff *skb = alloc_skb(0, GFP_KERNEL);
+
+	/* Without memory the group's policy will do. */
+	if (skb)
+		__skb_set_sw_hash(skb, np_conn_hash(conn), true);
+	return skb;
+}
+
+/* Offer a connection to its group, and to the member that a program names. */
+static int np_connect_ask(struct np_conn *conn)
+{
+	struct np_member *m = NULL;
+	struct sk_buff *skb;
+	int err;
+
+	if (likely(!np_group_has_program(conn->group)))
+		return np_group_offer(conn->group, conn, NULL);
+	skb = np_connect_skb(conn);
+	rcu_read_lock();
+	if (skb)
+		m = np_group_ask_program(conn->group, skb, 0);
+	err = np_group_offer(conn->group, conn, m);
+	rcu_read_unlock();
+	consume_skb(skb);
+	return err;
+}
+
 static int np_connect_offer(struct sock *sk, struct np_conn *conn)
 {
 	struct net *net = sock_net(sk);
 	int err;
 
-	np_sock_set_peercred(sk, conn->group->cred, conn->group->pid);
 	/* What an earlier connection has left is none of this one's. */
 	WRITE_ONCE(sk->sk_err, 0);
 	np_state_set(sk, TCP_SYN_SENT);
 	np_sock_join_conn(sk, conn, NP_CLIENT);
-	err = np_group_offer(conn->group, conn);
+	err = np_connect_ask(conn);
 	if (!err) {
 		np_stat_inc(net, NP_STAT_CONNECTED);
 		trace_newproto_connect(sk, NP_REASON_CONNECTED);

@@ -6,6 +6,7 @@
 #include <linux/poll.h>
 #include <linux/slab.h>
 #include <linux/sockios.h>
+#include <net/inet_common.h>
 #include <net/ip.h>
 #include <net/ipv6.h>
 #include <net/tcp_states.h>
@@ -14,6 +15,7 @@
 
 #include "compat.h"
 #include "dgram.h"
+#include "group.h"
 #include "state.h"
 
 static struct lock_class_key np_rlock_key[2];
@@ -38,6 +40,8 @@ int np_dgram_init(struct sock *sk)
 	sock_set_flag(sk, SOCK_RCU_FREE);
 	RCU_INIT_POINTER(dg->dest, NULL);
 	dg->cork = NULL;
+	dg->listed = false;
+	dg->drained = false;
 	dg->closed = false;
 	dg->wait = false;
 	dg->corked = false;
@@ -46,15 +50,86 @@ int np_dgram_init(struct sock *sk)
 	return 0;
 }
 
-/* Have senders find the socket as its claim says now. */
+static bool np_dgram_is_live(const struct sock *sk)
+{
+	const struct np_member *m = np_base(sk)->member;
+
+	return m && READ_ONCE(m->live);
+}
+
+/* Be one of those that the group chooses from. */
+static void np_dgram_enter_group(struct sock *sk)
+{
+	struct np_base *b = np_base(sk);
+	struct np_group *g = b->member->group;
+
+	if (np_dgram_is_live(sk))
+		return;
+	np_member_start_dgram(b->member);
+	/* Somebody is here before anybody looks. */
+	np_claim_publish(&b->claim, &g->listener);
+	np_group_hold_port(g, &b->claim);
+}
+
+/* Be none of them any more. True if it was the last, and a grace time has begun. */
+static bool np_dgram_quit_group(struct sock *sk)
+{
+	struct np_base *b = np_base(sk);
+
+	if (!np_dgram_is_live(sk))
+		return false;
+	np_claim_unpublish(&b->claim, &b->member->group->listener);
+	return np_member_stop_dgram(b->member);
+}
+
+/* The same by a socket that is still there, but not for everybody: this is no
+ * restart, and no grace time begins.
+ */
+static void np_dgram_desert_group(struct sock *sk)
+{
+	if (np_dgram_quit_group(sk))
+		np_group_forgo_grace(np_base(sk)->member->group);
+}
+
+static void np_dgram_unlist(struct sock *sk, struct np_dest *dest)
+{
+	if (np_dg(sk)->listed)
+		np_claim_unpublish(&np_base(sk)->claim, &dest->l);
+	np_dg(sk)->listed = false;
+}
+
+/* Have senders find the socket itself. */
+static void np_dgram_list(struct sock *sk, struct np_dest *fresh, struct np_dest *old)
+{
+	struct np_claim *c = &np_base(sk)->claim;
+
+	if (np_dg(sk)->listed)
+		np_claim_replace(c, &fresh->l, &old->l);
+	else
+		np_claim_publish(c, &fresh->l);
+	np_dg(sk)->listed = true;
+}
+
+/* Have senders find the socket as its claim says now: in its group, or by itself if
+ * it is connected or not where its group is any more. There is no time at which
+ * they find neither.
+ */
 static void np_dgram_publish(struct sock *sk, struct np_dest *fresh)
 {
 	struct np_dest *old = np_dgram_dest(sk);
 	struct np_dgram *dg = np_dg(sk);
+	struct np_claim *c = &dg->base.claim;
 
 	fresh->sk = sk;
-	fresh->l.owner = sk;
-	np_claim_publish(&dg->base.claim, &fresh->l, old ? &old->l : NULL);
+	if (!dg->base.member || c->connected || !np_claim_fits_share(c)) {
+		np_dgram_list(sk, fresh, old);
+		np_dgram_desert_group(sk);
+	} else {
+		np_claim_describe(c, &fresh->l);
+		if (!dg->drained)
+			np_dgram_enter_group(sk);
+		np_dgram_unlist(sk, old);
+	}
 	rcu_assign_pointer(dg->dest, fresh);
 	if (old)
 		kfree_rcu(old, rcu);
@@ -98,7 +173,8 @@ void np_dgram_put_port(struct sock *sk)
 
 	if (dest) {
 		RCU_INIT_POINTER(np_dg(sk)->dest, NULL);
-		np_claim_unpublish(&np_base(sk)->claim, &dest->l);
+		np_dgram_unlist(sk, dest);
+		np_dgram_quit_group(sk);
 		kfree_rcu(dest, rcu);
 		np_room_moved(sk);
 	}
@@ -108,6 +184,8 @@ void np_dgram_put_port(struct sock *sk)
 /**
  * np_dgram_rehash - SO_BINDTODEVICE has changed a socket's device
  * @sk: the socket
+ *
+ * As with UDP it is none of its group's any more then, who are elsewhere.
  *
  * Context: lock_sock().
  */
@@ -119,6 +197,10 @@ void np_dgram_rehash(struct sock *sk)
 		return;
 	np_claim_set_device(&np_base(sk)->claim, &dest->l,
 			    READ_ONCE(sk->sk_bound_dev_if));
+	if (np_dgram_is_live(sk) && !np_claim_fits_share(&np_base(sk)->claim)) {
+		np_dgram_list(sk, dest, NULL);
+		np_dgram_desert_group(sk);
+	}
 	np_room_moved(sk);
 }
 
@@ -140,21 +222,64 @@ void np_dgram_unhash(struct sock *sk)
  * @sk: the socket
  * @timeout: SO_LINGER's; there is nothing to wait for
  *
- * What has come in and was not read is lost, as UDP's is.
+ * What has come in and was not read is lost, as UDP's is, unless the socket is one
+ * of a group: then the others get it.
  *
  * Context: may sleep.
  */
 void np_dgram_close(struct sock *sk, long timeout)
 {
+	struct np_group *g = NULL;
+	struct sk_buff_head list;
+
+	__skb_queue_head_init(&list);
 	lock_sock(sk);
+	/* Not of one that has gone to another device. */
+	if (np_base(sk)->member &&
+	    np_base(sk)->claim.share->ifindex == np_base(sk)->claim.ifindex) {
+		g = np_base(sk)->member->group;
+		np_group_get(g);
+	}
 	np_dgram_put_port(sk);
 	np_cork_free(sk);
 	release_sock(sk);
 	np_room_leave(sk);
 	np_room_close(sk);
+	if (g) {
+		spin_lock(&sk->sk_receive_queue.lock);
+		skb_queue_splice_init(&sk->sk_receive_queue, &list);
+		spin_unlock(&sk->sk_receive_queue.lock);
+		np_group_move_dgrams(g, &list);
+		np_group_put(g);
+	}
 	skb_queue_purge(&sk->sk_receive_queue);
 	skb_queue_purge(&sk->sk_error_queue);
 	sk_common_release(sk);
+}
+
+/**
+ * np_dgram_shutdown - shutdown(2)
+ * @sock: the socket
+ * @how: SHUT_RD, SHUT_WR or SHUT_RDWR
+ *
+ * UDP's does nothing to an unconnected socket, and says so. Here one that is of a
+ * group and is shut down for reading gets nothing any more that is sent to the
+ * group; what has come in it can still read.
+ *
+ * Return: what inet_shutdown() does.
+ */
+int np_dgram_shutdown(struct socket *sock, int how)
+{
+	struct sock *sk = sock->sk;
+
+	if ((how == SHUT_RD || how == SHUT_RDWR) && READ_ONCE(np_base(sk)->member)) {
+		lock_sock(sk);
+		np_dg(sk)->drained = true;
+		np_dgram_quit_group(sk);
+		release_sock(sk);
+		np_room_moved(sk);
+	}
+	return inet_shutdown(sock, how);
 }
 
 /* The address that connect() names, by UDP's rules: to IPv6 sockets an IPv4

@@ -14,6 +14,7 @@
 #include "sock.h"
 
 struct np_cork;
+struct np_member;
 
 /* What UDP's 16 bits of length leave for a payload over IPv4, and over IPv6. */
 #define NP_DGRAM_MAX_V4		65507
@@ -26,7 +27,7 @@ struct np_cork;
  * at it under RCU; freed after a grace period. The socket lives as long, being
  * freed after a grace period, too (SOCK_RCU_FREE).
  *
- * @l: in the port's list
+ * @l: in the port's list, unless the socket's group is there for it
  * @sk: the socket
  * @rcu: frees it
  */
@@ -40,17 +41,21 @@ struct np_dest {
  * struct np_room - a sender that waits for room at a receiver
  *
  * On the receiver's list until there is room, or the receiver closes, or the
- * sender does not care any more. All guarded by the receiver's queue lock, but
- * for @on, which is the sender's.
+ * sender does not care any more; or on that of a group which has no member now. All
+ * guarded by the receiver's queue lock, or the group's lock, but for @on and @group,
+ * which are the sender's.
  *
- * @node: in struct np_dgram's @waiters, or about to be woken
+ * @node: in struct np_dgram's @waiters, or struct np_group's @senders, or about to
+ *	be woken
  * @sk: the sender, woken when the receiver takes it off the list
- * @on: the receiver, a reference to it; NULL: it has not waited
+ * @on: the receiver, a reference to it; NULL: it has not waited there
+ * @group: the group, a reference to it; NULL: it has not waited there
  */
 struct np_room {
 	struct list_head node;
 	struct sock *sk;
 	struct sock *on;
+	struct np_group *group;
 };
 
 /**
@@ -61,12 +66,14 @@ struct np_room {
  * one's. sk_rmem_alloc is what the receiver is charged.
  *
  * @base: must come first
- * @dest: on the port's list while there is a port; written under lock_sock(),
- *	read under RCU
+ * @dest: there while there is a port; written under lock_sock(), read under RCU
+ * @listed: @dest is on the port's list, not the socket's group; lock_sock()
+ * @drained: shut down for reading: receives nothing that is sent to its group;
+ *	lock_sock()
  * @cork: the datagram that UDP_CORK or MSG_MORE holds back, or NULL;
  *	lock_sock(); read without to see whether there is one
  * @room: what poll() reports: the wait for room of a send that did not want to
- *	sleep. Its @on is guarded by lock_sock()
+ *	sleep. Its @on and @group are guarded by lock_sock()
  * @waiters: struct np_room; sk_receive_queue.lock
  * @closed: nothing is queued any more; sk_receive_queue.lock
  * @wait: NEWPROTO_WAIT: wait for room rather than have the datagram dropped; no
@@ -81,6 +88,8 @@ struct np_dgram {
 	struct np_cork *cork;
 	struct np_room room;
 	struct list_head waiters;
+	bool listed;
+	bool drained;
 	bool closed;
 	bool wait;
 	bool corked;
@@ -138,11 +147,15 @@ int np_dgram_connect(struct sock *sk, struct sockaddr *uaddr, int len);
 int np_dgram_disconnect(struct sock *sk, int flags);
 __poll_t np_dgram_poll(struct file *file, struct socket *sock,
 		       struct poll_table_struct *wait);
+int np_dgram_shutdown(struct socket *sock, int how);
 int np_dgram_ioctl(struct socket *sock, unsigned int cmd, unsigned long arg);
 
 /* dgram_send.c */
 void np_dgram_source(const struct sock *sk, struct np_flow *f);
 int np_dgram_fit_source(const struct sock *sk, struct np_flow *f);
+bool np_dgram_charge(struct sock *to, struct sk_buff *skb, bool must);
+int np_dgram_queue(struct sock *to, struct sk_buff *skb, int ifindex,
+		   struct np_member *m, bool moved);
 int np_dgram_sendmsg(struct socket *sock, struct msghdr *msg, size_t len);
 int np_dgram_transmit(struct sock *sk, struct np_flow *f, struct iov_iter *from,
 		      size_t len, int flags);
@@ -173,11 +186,19 @@ void np_cork_free(struct sock *sk);
 /* dgram_room.c */
 void np_room_init(struct sock *sk);
 int np_room_wait(struct sock *sk, struct sock *to, long *timeo);
+bool np_room_ask_group(struct sock *sk, struct np_group *g);
 void np_room_leave(struct sock *sk);
 void np_room_made(struct sock *sk);
 void np_room_moved(struct sock *sk);
 void np_room_close(struct sock *sk);
 bool np_room_is_awaited(const struct sock *sk);
+
+/* group_dgram.c */
+bool np_group_await(struct sock *to);
+bool np_group_is_awaited(struct sock *to);
+void np_group_wake_senders(struct sock *to);
+bool np_group_join_senders(struct np_group *g, struct np_room *room);
+void np_group_quit_senders(struct np_group *g, struct np_room *room);
 
 /* dgram_opt.c */
 int np_dgram_setsockopt(struct socket *sock, int level, int name, sockptr_t val,

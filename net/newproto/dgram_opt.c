@@ -96,6 +96,8 @@ int np_dgram_setsockopt(struct socket *sock, int level, int name, sockptr_t val,
 			return ip_setsockopt(sk, level, name, val, len);
 		return np_ipv6_setsockopt(sk, level, name, val, len);
 	}
+	if (np_group_is_opt(level, name))
+		return np_group_setsockopt(sk, name, val, len);
 	/* udp(7)'s look at the length first. */
 	if (level == SOL_UDP && len < sizeof(v))
 		return -EINVAL;
@@ -131,6 +133,8 @@ int np_dgram_getsockopt(struct socket *sock, int level, int name,
 			return ip_getsockopt(sk, level, name, val, ulen);
 		return np_ipv6_getsockopt(sk, level, name, val, ulen);
 	}
+	if (np_group_is_opt(level, name))
+		return np_group_getsockopt(sk, name, val, ulen);
 	if (!np_dgram_opt_get(sk, level, name, &v))
 		return -ENOPROTOOPT;
 	if (get_user(len, ulen))

@@ -6,6 +6,7 @@
 #include <linux/sched/signal.h>
 
 #include "dgram.h"
+#include "group.h"
 
 /**
  * np_room_init - a socket that waits nowhere, and on which nobody waits
@@ -19,6 +20,7 @@ void np_room_init(struct sock *sk)
 	INIT_LIST_HEAD(&dg->room.node);
 	dg->room.sk = sk;
 	dg->room.on = NULL;
+	dg->room.group = NULL;
 }
 
 /* Go on a receiver's list, unless there is room, or it takes no more. */
@@ -46,24 +48,87 @@ static void np_room_quit(struct np_room *room, struct sock *to)
 	spin_unlock(&to->sk_receive_queue.lock);
 }
 
+/* Go on the list, unless there is room, or another member of the receiver's group
+ * has some.
+ */
+static bool np_room_await(struct np_room *room, struct sock *to)
+{
+	if (!np_room_join(room, to))
+		return false;
+	if (likely(!np_group_await(to)))
+		return true;
+	np_room_quit(room, to);
+	return false;
+}
+
+/* Go off the list that poll()'s wait is on. Its references are the caller's, to be
+ * dropped without the socket's lock.
+ */
+static void np_room_forget(struct sock *sk, struct sock **on, struct np_group **group)
+{
+	struct np_room *room = &np_dg(sk)->room;
+
+	*on = room->on;
+	*group = room->group;
+	if (*on)
+		np_room_quit(room, *on);
+	if (*group)
+		np_group_quit_senders(*group, room);
+	WRITE_ONCE(room->on, NULL);
+	WRITE_ONCE(room->group, NULL);
+}
+
+static void np_room_put(struct sock *on, struct np_group *group)
+{
+	if (on)
+		sock_put(on);
+	if (group)
+		np_group_put(group);
+}
+
 /* Have poll() say when there is room at @to. False if there is already. */
 static bool np_room_ask(struct sock *sk, struct sock *to)
 {
 	struct np_room *room = &np_dg(sk)->room;
-	struct sock *old;
+	struct np_group *group;
+	struct sock *on;
 	bool wait;
 
 	lock_sock(sk);
-	old = room->on;
-	if (old)
-		np_room_quit(room, old);
+	np_room_forget(sk, &on, &group);
 	sock_hold(to);
 	WRITE_ONCE(room->on, to);
 	sk_set_bit(SOCKWQ_ASYNC_NOSPACE, sk);
-	wait = np_room_join(room, to);
+	wait = np_room_await(room, to);
 	release_sock(sk);
-	if (old)
-		sock_put(old);
+	np_room_put(on, group);
+	return wait;
+}
+
+/**
+ * np_room_ask_group - have poll() say when a group without a member takes more
+ * @sk: the sender
+ * @g: the group; the caller has a reference
+ *
+ * Context: may sleep.
+ *
+ * Return: false if it does already.
+ */
+bool np_room_ask_group(struct sock *sk, struct np_group *g)
+{
+	struct np_room *room = &np_dg(sk)->room;
+	struct np_group *group;
+	struct sock *on;
+	bool wait;
+
+	lock_sock(sk);
+	np_room_forget(sk, &on, &group);
+	np_group_get(g);
+	WRITE_ONCE(room->group, g);
+	sk_set_bit(SOCKWQ_ASYNC_NOSPACE, sk);
+	wait = np_group_join_senders(g, room);
+	release_sock(sk);
+	np_room_put(on, group);
 	return wait;
 }
 
@@ -88,7 +153,7 @@ int np_room_wait(struct sock *sk, struct sock *to, long *timeo)
 		return np_room_ask(sk, to) ? -EAGAIN : 0;
 	INIT_LIST_HEAD(&room.node);
 	prepare_to_wait(sk_sleep(sk), &wait, TASK_INTERRUPTIBLE);
-	if (np_room_join(&room, to)) {
+	if (np_room_await(&room, to)) {
 		if (signal_pending(current))
 			err = sock_intr_errno(*timeo);
 		else
@@ -107,19 +172,16 @@ int np_room_wait(struct sock *sk, struct sock *to, long *timeo)
  */
 void np_room_leave(struct sock *sk)
 {
-	struct np_room *room = &np_dg(sk)->room;
+	const struct np_room *room = &np_dg(sk)->room;
+	struct np_group *group;
 	struct sock *on;
 
-	if (likely(!READ_ONCE(room->on)))
+	if (likely(!READ_ONCE(room->on) && !READ_ONCE(room->group)))
 		return;
 	lock_sock(sk);
-	on = room->on;
-	if (on)
-		np_room_quit(room, on);
-	WRITE_ONCE(room->on, NULL);
+	np_room_forget(sk, &on, &group);
 	release_sock(sk);
-	if (on)
-		sock_put(on);
+	np_room_put(on, group);
 }
 
 /**
@@ -132,7 +194,8 @@ bool np_room_is_awaited(const struct sock *sk)
 {
 	const struct np_room *room = &np_dg(sk)->room;
 
-	return READ_ONCE(room->on) && !list_empty_careful(&room->node);
+	return (READ_ONCE(room->on) || READ_ONCE(room->group)) &&
+	       !list_empty_careful(&room->node);
 }
 
 /* How many are woken before others get a chance at the queue's lock. */
@@ -172,13 +235,18 @@ static void np_room_wake(struct sock *sk)
  */
 void np_room_made(struct sock *sk)
 {
-	smp_mb();	/* pairs with np_room_join() */
-	if (likely(list_empty_careful(&np_dg(sk)->waiters)))
+	bool awaited;
+
+	smp_mb();	/* pairs with np_room_join() and np_group_await() */
+	awaited = np_group_is_awaited(sk);
+	if (likely(list_empty_careful(&np_dg(sk)->waiters) && !awaited))
 		return;
 	if (atomic_read(&sk->sk_rmem_alloc) > READ_ONCE(sk->sk_rcvbuf) / 2 &&
 	    !skb_queue_empty_lockless(&sk->sk_receive_queue))
 		return;
 	np_room_wake(sk);
+	if (awaited)
+		np_group_wake_senders(sk);
 }
 
 /**

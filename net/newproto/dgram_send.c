@@ -4,6 +4,7 @@
  */
 #include <linux/bpf-cgroup.h>
 #include <linux/filter.h>
+#include <linux/sched/signal.h>
 #include <linux/udp.h>
 #include <net/ip.h>
 #include <net/ipv6.h>
@@ -11,6 +12,7 @@
 
 #include "compat.h"
 #include "dgram.h"
+#include "group.h"
 #include "trace.h"
 
 /**
@@ -248,16 +250,23 @@ static void np_dgram_rfree(struct sk_buff *skb)
 	np_dgram_uncharge(skb->sk, skb->truesize);
 }
 
-/* Charge a receiver, if it has room. */
-static bool np_dgram_charge(struct sock *to, struct sk_buff *skb)
+/**
+ * np_dgram_charge - charge a receiver, if it has room
+ * @to: the receiver
+ * @skb: what for; nobody's
+ * @must: also if it has not
+ *
+ * Return: false if it has no room.
+ */
+bool np_dgram_charge(struct sock *to, struct sk_buff *skb, bool must)
 {
 	unsigned int size = skb->truesize, used;
 
-	if (np_dgram_is_full(to))
+	if (np_dgram_is_full(to) && !must)
 		return false;
 	/* Others may be doing the same: more than one too many is too much. */
 	used = atomic_add_return(size, &to->sk_rmem_alloc);
-	if (used > size + (unsigned int)READ_ONCE(to->sk_rcvbuf)) {
+	if (used > size + (unsigned int)READ_ONCE(to->sk_rcvbuf) && !must) {
 		np_dgram_uncharge(to, size);
 		return false;
 	}
@@ -274,75 +283,178 @@ static void np_dgram_drop(struct sock *to, struct sk_buff *skb, enum np_stat sta
 	kfree_skb_reason(skb, reason);
 }
 
-/* Let the receiver's filters see a datagram, and put it into its queue. */
-static void np_dgram_queue(struct sock *to, struct sk_buff *skb, int ifindex)
+/* A receiver that is closing takes no more. If it is one of a group another may. */
+static int np_dgram_bounce(struct sock *to, struct sk_buff *skb,
+			   const struct np_member *m, unsigned int len)
+{
+	if (!m || skb->len < len) {
+		/* As if it had come in right before; or a filter has cut it. */
+		kfree_skb_reason(skb, SKB_DROP_REASON_NO_SOCKET);
+		return 0;
+	}
+	__skb_push(skb, sizeof(struct udphdr));
+	skb_orphan(skb);
+	skb->dev = sock_net(to)->loopback_dev;
+	return -ESTALE;
+}
+
+/**
+ * np_dgram_queue - let a receiver's filters see a datagram, and put it into its queue
+ * @to: the receiver, charged
+ * @skb: the datagram, with the UDP header
+ * @ifindex: the interface that it comes in on
+ * @m: the receiver as one of a group, or NULL
+ * @moved: it comes from another member, or from the time without one
+ *
+ * Context: RCU, or lock_sock() of @to.
+ *
+ * Return: 0, also where the datagram is dropped; or -ESTALE: the receiver is
+ * closing, and the datagram, charged to nobody, is for another one of its group.
+ */
+int np_dgram_queue(struct sock *to, struct sk_buff *skb, int ifindex,
+		   struct np_member *m, bool moved)
 {
 	struct sk_buff_head *queue = &to->sk_receive_queue;
+	unsigned int len = skb->len - sizeof(struct udphdr);
 
 	if (sk_filter_trim_cap(to, skb, sizeof(struct udphdr))) {
 		np_dgram_drop(to, skb, NP_STAT_DGRAM_FILTERED,
 			      SKB_DROP_REASON_SOCKET_FILTER);
-		return;
+		return 0;
 	}
 	skb->dev = NULL;
 	np_dgram_skb_arrive(skb, ifindex);
-	if (sock_flag(to, SOCK_TIMESTAMP) ||
-	    sock_flag(to, SOCK_TIMESTAMPING_RX_SOFTWARE))
+	/* One that has waited for a member came in long before. */
+	if ((sock_flag(to, SOCK_TIMESTAMP) ||
+	     sock_flag(to, SOCK_TIMESTAMPING_RX_SOFTWARE)) && !skb->tstamp)
 		__net_timestamp(skb);
 	spin_lock(&queue->lock);
 	if (unlikely(np_dg(to)->closed)) {
-		/* As if it had come in right before. */
 		spin_unlock(&queue->lock);
-		kfree_skb_reason(skb, SKB_DROP_REASON_NO_SOCKET);
-		return;
+		return np_dgram_bounce(to, skb, m, len);
 	}
 	sock_skb_set_dropcount(to, skb);
 	__skb_queue_tail(queue, skb);
+	if (m && moved)
+		m->stats.moved_in++;
+	else if (m)
+		m->stats.chosen++;
 	spin_unlock(&queue->lock);
-	np_stat_inc(sock_net(to), NP_STAT_DGRAM_DELIVERED);
+	if (!moved)
+		np_stat_inc(sock_net(to), NP_STAT_DGRAM_DELIVERED);
 	to->sk_data_ready(to);
+	return 0;
 }
 
+/**
+ * struct np_target - who a datagram is for
+ * @sk: the receiver; or NULL: nobody, or those that @group is without now
+ * @member: the receiver as one of a group, or NULL
+ * @group: its group, or NULL
+ */
+struct np_target {
+	struct sock *sk;
+	struct np_member *member;
+	struct np_group *group;
+};
+
 /* Who is there? Context: RCU. */
-static struct sock *np_dgram_find(struct sock *sk, const struct np_flow *f,
-				  int ifindex)
+static void np_dgram_find(struct sock *sk, const struct np_flow *f, int ifindex,
+			  struct sk_buff *skb, struct np_target *t)
 {
 	struct np_listener *l;
 
 	l = np_port_lookup_from(np_sock_ports(sk), &f->dst, &f->src, ifindex);
-	return l ? container_of(l, struct np_dest, l)->sk : NULL;
+	if (!l)
+		return;
+	if (!l->is_group) {
+		t->sk = container_of(l, struct np_dest, l)->sk;
+		return;
+	}
+	t->group = container_of(l, struct np_group, listener);
+	t->member = np_group_choose_dgram(t->group, f, skb);
+	if (t->member)
+		t->sk = t->member->sk;
 }
 
-/* Hand a datagram to its receiver. The receiver's reference is @wait_for if it
- * is full and the sender wants to wait; the datagram is the caller's still.
+static int np_dgram_refused(struct sock *sk, const struct np_flow *f,
+			    struct sk_buff *skb, int ifindex)
+{
+	np_stat_inc(sock_net(sk), NP_STAT_DGRAM_REFUSED);
+	np_dgram_refuse(sk, f, skb, ifindex);
+	kfree_skb_reason(skb, SKB_DROP_REASON_NO_SOCKET);
+	return 0;
+}
+
+/* A sender that wants to wait finds a receiver full: what to wait for? */
+static int np_dgram_await(const struct np_target *t, struct np_target *wait_for)
+{
+	if (t->sk) {
+		if (!refcount_inc_not_zero(&t->sk->sk_refcnt))
+			return -ESTALE;
+	} else if (!np_group_tryget(t->group)) {
+		return -ESTALE;
+	}
+	*wait_for = *t;
+	return -EAGAIN;
+}
+
+/* Leave a datagram with a group that has no member now. */
+static int np_dgram_deposit(struct sock *sk, struct sk_buff *skb, int ifindex,
+			    const struct np_target *t, struct np_target *wait_for)
+{
+	int err = np_group_keep_dgram(t->group, skb, ifindex);
+
+	if (err != -EAGAIN)
+		return err;
+	if (READ_ONCE(np_dg(sk)->wait))
+		return np_dgram_await(t, wait_for);
+	np_stat_inc(sock_net(sk), NP_STAT_DGRAM_DROPPED);
+	kfree_skb_reason(skb, SKB_DROP_REASON_SOCKET_RCVBUFF);
+	return 0;
+}
+
+/* Hand a datagram to its receiver. -EAGAIN: it is full, the sender wants to wait,
+ * and has got a reference to @wait_for's; -ESTALE: look again. In both cases the
+ * datagram is the caller's still.
  */
 static int np_dgram_offer(struct sock *sk, const struct np_flow *f,
-			  struct sk_buff *skb, int ifindex, struct sock **wait_for)
+			  struct sk_buff *skb, int ifindex, struct np_target *wait_for)
 {
-	struct sock *to;
+	struct np_target t = { };
 	int err = 0;
 
 	rcu_read_lock();
-	to = np_dgram_find(sk, f, ifindex);
-	if (!to) {
-		rcu_read_unlock();
-		np_stat_inc(sock_net(sk), NP_STAT_DGRAM_REFUSED);
-		np_dgram_refuse(sk, f, skb, ifindex);
-		kfree_skb_reason(skb, SKB_DROP_REASON_NO_SOCKET);
-		return 0;
-	}
-	if (likely(np_dgram_charge(to, skb))) {
-		np_dgram_queue(to, skb, ifindex);
-	} else if (!READ_ONCE(np_dg(sk)->wait)) {
-		np_dgram_drop(to, skb, NP_STAT_DGRAM_DROPPED,
-			      SKB_DROP_REASON_SOCKET_RCVBUFF);
-	} else if (refcount_inc_not_zero(&to->sk_refcnt)) {
-		*wait_for = to;
-		err = -EAGAIN;
-	} else {
-		err = -ESTALE;
+	np_dgram_find(sk, f, ifindex, skb, &t);
+	if (likely(t.sk)) {
+		if (likely(np_dgram_charge(t.sk, skb, false)))
+			err = np_dgram_queue(t.sk, skb, ifindex, t.member, false);
+		else if (READ_ONCE(np_dg(sk)->wait))
+			err = np_dgram_await(&t, wait_for);
+		else
+			np_dgram_drop(t.sk, skb, NP_STAT_DGRAM_DROPPED,
+				      SKB_DROP_REASON_SOCKET_RCVBUFF);
+	} else if (t.group) {
+		err = np_dgram_deposit(sk, skb, ifindex, &t, wait_for);
 	}
 	rcu_read_unlock();
+	if (unlikely(!t.sk && !t.group))
+		return np_dgram_refused(sk, f, skb, ifindex);
+	return err;
+}
+
+/* Wait for what np_dgram_offer() has found full. */
+static int np_dgram_wait(struct sock *sk, const struct np_target *t, long *timeo)
+{
+	int err;
+
+	if (t->sk) {
+		err = np_room_wait(sk, t->sk, timeo);
+		sock_put(t->sk);
+	} else {
+		err = np_group_wait_dgram(sk, t->group, timeo);
+		np_group_put(t->group);
+	}
 	return err;
 }
 
@@ -379,7 +491,7 @@ int np_dgram_transmit(struct sock *sk, struct np_flow *f, struct iov_iter *from,
 {
 	long timeo = sock_sndtimeo(sk, flags & MSG_DONTWAIT);
 	int ifindex = sock_net(sk)->loopback_dev->ifindex;
-	struct sock *to = NULL;
+	struct np_target to;
 	struct sk_buff *skb;
 	int err;
 
@@ -400,10 +512,12 @@ int np_dgram_transmit(struct sock *sk, struct np_flow *f, struct iov_iter *from,
 			break;
 		if (err == -ESTALE)
 			continue;	/* it is on its way out of the list */
-		err = np_room_wait(sk, to, &timeo);
-		sock_put(to);
+		err = np_dgram_wait(sk, &to, &timeo);
 		if (!err)
 			err = np_dgram_tx_check(sk);
+		if (!err && signal_pending(current))
+			err = sock_intr_errno(timeo);
+		cond_resched();
 		if (err) {
 			kfree_skb(skb);
 			return err;

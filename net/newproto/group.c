@@ -1,42 +1,59 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Groups: where connections wait for accept(). The contract is at struct
- * np_group.
+ * Groups: their life, with members and, for a grace time, without. The contract
+ * is at struct np_group.
  */
+#include <linux/mm.h>
 #include <linux/slab.h>
+#include <net/sock_reuseport.h>
 
-#include "conn.h"
+#include "group.h"
+#include "kunit.h"
+#include "pool.h"
+#include "trace.h"
 
-/* Connections taken off a queue per lock hold when a listener goes. */
-#define NP_GROUP_BATCH	256
+/* Groups of a namespace that may outlive their members, more or less: nothing else
+ * limits what they hold without a process.
+ */
+#define NP_HELD_MAX	4096
+
+static void np_group_expire(struct work_struct *work);
 
 /**
- * np_group_alloc - make the group of a socket that is about to listen
- * @sk: the socket
- * @backlog: one more than this may be pending
- *
- * The caller's credentials are what SO_PEERCRED tells clients.
+ * np_group_alloc - make a group without members
+ * @net: its namespace
+ * @ports: the port table that it is for
  *
  * Context: may sleep.
  *
  * Return: the group with one reference, or NULL.
  */
-struct np_group *np_group_alloc(struct sock *sk, u32 backlog)
+struct np_group *np_group_alloc(struct net *net, struct np_ports *ports)
 {
 	struct np_group *g = kzalloc(sizeof(*g), GFP_KERNEL_ACCOUNT);
 
 	if (!g)
 		return NULL;
-	refcount_set(&g->ref, 1);
+	refcount_set(&g->share.ref, 1);
+	g->listener.is_group = true;
 	spin_lock_init(&g->lock);
-	INIT_LIST_HEAD(&g->pending);
+	mutex_init(&g->hold);
+	g->net = net;
+	g->ports = ports;
+	INIT_DELAYED_WORK(&g->expiry, np_group_expire);
+	INIT_DELAYED_WORK(&g->watch, np_group_watch_work);
+	np_pick_init(&g->pick);
+	INIT_LIST_HEAD(&g->members);
+	INIT_LIST_HEAD(&g->orphans);
 	INIT_LIST_HEAD(&g->waiting);
-	g->sk = sk;
-	g->backlog = backlog;
-	g->cred = get_current_cred();
-	g->pid = get_pid(task_tgid(current));
+	INIT_LIST_HEAD(&g->silent);
+	INIT_LIST_HEAD(&g->held_node);
+	__skb_queue_head_init(&g->dgrams);
+	init_waitqueue_head(&g->room);
+	INIT_LIST_HEAD(&g->senders);
 	return g;
 }
+EXPORT_SYMBOL_NP_KUNIT(np_group_alloc);
 
 /**
  * np_group_tryget - get a reference to a group that was looked up
@@ -48,8 +65,9 @@ struct np_group *np_group_alloc(struct sock *sk, u32 backlog)
  */
 bool np_group_tryget(struct np_group *g)
 {
-	return refcount_inc_not_zero(&g->ref);
+	return refcount_inc_not_zero(&g->share.ref);
 }
+EXPORT_SYMBOL_NP_KUNIT(np_group_tryget);
 
 /**
  * np_group_put - drop a reference
@@ -57,191 +75,454 @@ bool np_group_tryget(struct np_group *g)
  */
 void np_group_put(struct np_group *g)
 {
-	if (!refcount_dec_and_test(&g->ref))
+	if (!refcount_dec_and_test(&g->share.ref))
 		return;
-	put_cred(g->cred);
+	if (g->cred)
+		put_cred(g->cred);
 	put_pid(g->pid);
+	np_pick_free(&g->pick);
 	kfree_rcu(g, rcu);
 }
+EXPORT_SYMBOL_NP_KUNIT(np_group_put);
 
-/* A client gets a place in the queue, and with it its connection. */
-static void np_group_pend(struct np_group *g, struct np_conn *conn)
+/**
+ * np_group_set_state - the one who changes it
+ * @g: the group
+ * @state: what it is in from now on
+ *
+ * Context: the group's lock.
+ */
+void np_group_set_state(struct np_group *g, enum np_group_state state)
 {
 	lockdep_assert_held(&g->lock);
-	WRITE_ONCE(conn->stage, NP_CONN_PENDING);
-	list_add_tail(&conn->node, &g->pending);
-	g->npending++;
-	np_conn_establish(conn);
-	g->sk->sk_data_ready(g->sk);
-}
-
-/* Let those who wait in as long as there is room. */
-static void np_group_admit(struct np_group *g)
-{
-	struct np_conn *conn;
-
-	lockdep_assert_held(&g->lock);
-	while (g->npending <= g->backlog && !list_empty(&g->waiting)) {
-		conn = list_first_entry(&g->waiting, struct np_conn, node);
-		list_del(&conn->node);
-		np_group_pend(g, conn);
-	}
+	WRITE_ONCE(g->state, state);
 }
 
 /**
- * np_group_offer - a client connects
- * @g: the group
- * @conn: a new connection, the client's socket attached
- *
- * Return: 0: the client is connected; -EINPROGRESS: the queue is full, and the
- * client waits for a place, first come first served; -ESTALE: the listener has
- * left, and @conn is in no queue. In the first two cases the queue has got a
- * reference, and the server's shares of the channels.
- */
-int np_group_offer(struct np_group *g, struct np_conn *conn)
-{
-	int err = 0;
-
-	spin_lock(&g->lock);
-	if (!g->sk) {
-		err = -ESTALE;
-	} else {
-		np_conn_get(conn);
-		conn->chan[NP_CLIENT].rcap = READ_ONCE(g->sk->sk_rcvbuf);
-		if (g->npending <= g->backlog && list_empty(&g->waiting)) {
-			np_group_pend(g, conn);
-		} else {
-			WRITE_ONCE(conn->stage, NP_CONN_WAITING);
-			list_add_tail(&conn->node, &g->waiting);
-			err = -EINPROGRESS;
-		}
-	}
-	spin_unlock(&g->lock);
-	return err;
-}
-
-/**
- * np_group_take - take the connection that waits longest for accept()
- * @g: the group
- *
- * Return: the connection, with the queue's reference and its shares of the
- * channels; or NULL.
- */
-struct np_conn *np_group_take(struct np_group *g)
-{
-	struct np_conn *conn;
-
-	spin_lock(&g->lock);
-	conn = list_first_entry_or_null(&g->pending, struct np_conn, node);
-	if (conn) {
-		list_del_init(&conn->node);
-		WRITE_ONCE(conn->stage, NP_CONN_TAKEN);
-		g->npending--;
-		np_group_admit(g);
-	}
-	spin_unlock(&g->lock);
-	return conn;
-}
-
-/**
- * np_group_cancel - a client gives up, if it has no place yet
- * @conn: its connection
- *
- * Return: true if it was waiting, and is no more; false if it has got a place
- * or was refused meanwhile.
- */
-bool np_group_cancel(struct np_conn *conn)
-{
-	struct np_group *g = conn->group;
-	bool waiting;
-
-	/* Who has got a place need not ask again. */
-	if (READ_ONCE(conn->stage) != NP_CONN_WAITING)
-		return false;
-	spin_lock(&g->lock);
-	waiting = conn->stage == NP_CONN_WAITING;
-	if (waiting) {
-		list_del_init(&conn->node);
-		WRITE_ONCE(conn->stage, NP_CONN_DEAD);
-	}
-	spin_unlock(&g->lock);
-	if (waiting) {
-		np_conn_drop_end(conn, NP_SERVER);
-		np_conn_put(conn);
-	}
-	return waiting;
-}
-
-/**
- * np_group_set_backlog - listen() was called again
- * @g: the group
- * @backlog: one more than this may be pending
- */
-void np_group_set_backlog(struct np_group *g, u32 backlog)
-{
-	spin_lock(&g->lock);
-	g->backlog = backlog;
-	np_group_admit(g);
-	spin_unlock(&g->lock);
-}
-
-/* Take a batch of connections off one of the queues. */
-static bool np_group_drain(struct np_group *g, struct list_head *queue,
-			   struct list_head *batch)
-{
-	struct np_conn *conn;
-	int n;
-
-	spin_lock(&g->lock);
-	for (n = 0; n < NP_GROUP_BATCH && !list_empty(queue); n++) {
-		conn = list_first_entry(queue, struct np_conn, node);
-		if (conn->stage == NP_CONN_PENDING)
-			g->npending--;
-		WRITE_ONCE(conn->stage, NP_CONN_DEAD);
-		list_move_tail(&conn->node, batch);
-	}
-	spin_unlock(&g->lock);
-	return n;
-}
-
-static unsigned int np_group_turn_away(struct np_group *g,
-				       struct list_head *queue, u8 event)
-{
-	struct np_conn *conn, *next;
-	unsigned int n = 0;
-	LIST_HEAD(batch);
-
-	while (np_group_drain(g, queue, &batch)) {
-		list_for_each_entry_safe(conn, next, &batch, node) {
-			list_del_init(&conn->node);
-			np_conn_event(conn, NP_CLIENT, event);
-			np_conn_drop_end(conn, NP_SERVER);
-			np_conn_put(conn);
-			n++;
-		}
-		cond_resched();
-	}
-	return n;
-}
-
-/**
- * np_group_close - the listener leaves
- * @g: the group; off the port's list already
- *
- * Clients whose connection was pending are reset, those who waited for a place
- * are refused.
+ * np_member_alloc - make a member
+ * @sk: the socket, or NULL in tests
+ * @ready: told when there is something to accept
  *
  * Context: may sleep.
  *
- * Return: how many clients that were.
+ * Return: the member, of no group yet; or NULL.
  */
-unsigned int np_group_close(struct np_group *g)
+struct np_member *np_member_alloc(struct sock *sk, void (*ready)(struct np_member *m))
 {
-	unsigned int n;
+	struct np_member *m = kzalloc(sizeof(*m), GFP_KERNEL_ACCOUNT);
+
+	if (!m)
+		return NULL;
+	np_seat_init(&m->seat);
+	m->weight = 1;
+	m->sk = sk;
+	m->ready = ready;
+	INIT_LIST_HEAD(&m->pending);
+	INIT_LIST_HEAD(&m->quiet);
+	return m;
+}
+EXPORT_SYMBOL_NP_KUNIT(np_member_alloc);
+
+/**
+ * np_member_free - free a member that is in no list, after an RCU grace period
+ * @m: the member
+ */
+void np_member_free(struct np_member *m)
+{
+	kfree_rcu(m, rcu);
+}
+EXPORT_SYMBOL_NP_KUNIT(np_member_free);
+
+/* Have a table that is divided so finely. */
+static int np_group_grow(struct np_group *g, u32 shares)
+{
+	struct np_slots *fresh = np_slots_alloc(shares), *old;
+
+	if (!fresh)
+		return -ENOMEM;
+	spin_lock(&g->lock);
+	old = np_pick_grow(&g->pick, fresh);
+	spin_unlock(&g->lock);
+	if (old)
+		kvfree_rcu(old, rcu);
+	return 0;
+}
+
+/**
+ * np_group_reserve_weight - make sure that a member can have a weight
+ * @g: the group
+ * @weight: the weight
+ *
+ * Context: may sleep.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int np_group_reserve_weight(struct np_group *g, u32 weight)
+{
+	bool small;
+	u32 shares;
 
 	spin_lock(&g->lock);
-	g->sk = NULL;
+	shares = np_pick_shares(&g->pick, g->nmembers - g->pick.nseats + 1, weight);
+	small = np_pick_is_small(&g->pick, shares);
 	spin_unlock(&g->lock);
-	n = np_group_turn_away(g, &g->waiting, NP_EV_REFUSED);
-	return n + np_group_turn_away(g, &g->pending, NP_EV_DROPPED);
+	return small ? np_group_grow(g, shares) : 0;
+}
+
+/**
+ * np_group_reserve - make sure that one more member of weight 1 can be chosen
+ * @g: the group
+ *
+ * Context: may sleep.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int np_group_reserve(struct np_group *g)
+{
+	return np_group_reserve_weight(g, 1);
+}
+EXPORT_SYMBOL_NP_KUNIT(np_group_reserve);
+
+/**
+ * np_group_may_join - may a socket become a member?
+ * @g: the group
+ * @secid: the socket's LSM label, or 0
+ *
+ * The port table has seen to all that a live group asks for. A successor gets
+ * what was sent to somebody who is not there any more to look after it: it has
+ * to have the same label, too.
+ *
+ * Context: the group's lock.
+ *
+ * Return: 0 or -EADDRINUSE.
+ */
+int np_group_may_join(const struct np_group *g, u32 secid)
+{
+	if (g->state == NP_GROUP_GRACE && g->secid != secid)
+		return -EADDRINUSE;
+	return 0;
+}
+EXPORT_SYMBOL_NP_KUNIT(np_group_may_join);
+
+/**
+ * np_group_add - a socket becomes a member, not live yet
+ * @g: the group, reserved for
+ * @m: the member
+ *
+ * Context: the group's lock.
+ */
+void np_group_add(struct np_group *g, struct np_member *m)
+{
+	lockdep_assert_held(&g->lock);
+	m->group = g;
+	/* What is to go by the order of bind() does not go by that of listen(). */
+	m->seat.seq = ++g->pick.seq;
+	list_add_tail(&m->node, &g->members);
+	g->nmembers++;
+}
+EXPORT_SYMBOL_NP_KUNIT(np_group_add);
+
+/**
+ * np_group_stats_add - add up counters
+ * @to: the sum
+ * @s: what is added
+ */
+void np_group_stats_add(struct np_group_stats *to, const struct np_group_stats *s)
+{
+	to->chosen += s->chosen;
+	to->accepted += s->accepted;
+	to->moved_in += s->moved_in;
+	to->moved_out += s->moved_out;
+	to->reset += s->reset;
+	to->expired += s->expired;
+	to->rescued += s->rescued;
+}
+
+/**
+ * np_group_remove - a socket ceases to be a member
+ * @g: the group
+ * @m: the member, not live
+ *
+ * Context: the group's lock.
+ */
+void np_group_remove(struct np_group *g, struct np_member *m)
+{
+	lockdep_assert_held(&g->lock);
+	WARN_ON_ONCE(m->live || m->npending);
+	list_del(&m->node);
+	g->nmembers--;
+	np_group_stats_add(&g->past, &m->stats);
+}
+EXPORT_SYMBOL_NP_KUNIT(np_group_remove);
+
+/* --- holding the port, and the grace time ----------------------------------- */
+
+/* The group's own claim is like those of its members. */
+static void np_group_take_port(struct np_group *g, struct np_claim *parent)
+{
+	struct np_claim *c = &g->claim;
+	struct np_net *nn = np_net(g->net);
+
+	c->local = g->share.local;
+	c->ifindex = g->share.ifindex;
+	c->uid = g->share.uid;
+	c->v6only = g->share.v6only;
+	c->v6 = g->share.v6;
+	c->reuse = parent->reuse;
+	c->reuseport = true;
+	c->listening = true;
+	c->connected = false;
+	c->vacant = true;
+	np_claim_join(c, parent);
+	np_claim_share(c, &g->share);
+	np_claim_publish(c, &g->listener);
+	spin_lock(&nn->held_lock);
+	list_add_tail(&g->held_node, &nn->held);
+	WRITE_ONCE(nn->nheld, nn->nheld + 1);
+	spin_unlock(&nn->held_lock);
+}
+
+/* Undo it; the reference is the caller's. */
+static void np_group_give_port(struct np_group *g)
+{
+	struct np_net *nn = np_net(g->net);
+
+	spin_lock(&nn->held_lock);
+	list_del_init(&g->held_node);
+	WRITE_ONCE(nn->nheld, nn->nheld - 1);
+	spin_unlock(&nn->held_lock);
+	np_claim_unshare(&g->claim);
+	np_claim_drop(g->ports, &g->claim);
+}
+
+/**
+ * np_group_hold_port - keep a live group's port beyond its members' life, if wanted
+ * @g: the group
+ * @parent: a member's claim
+ *
+ * Context: lock_sock() of the member. May sleep.
+ */
+void np_group_hold_port(struct np_group *g, struct np_claim *parent)
+{
+	bool hold;
+
+	mutex_lock(&g->hold);
+	spin_lock(&g->lock);
+	hold = g->grace && !g->held && g->state == NP_GROUP_LIVE &&
+	       READ_ONCE(np_net(g->net)->nheld) < NP_HELD_MAX;
+	/* If the last one leaves right now the grace time begins. */
+	if (hold)
+		g->held = true;
+	spin_unlock(&g->lock);
+	if (hold)
+		np_group_take_port(g, parent);
+	mutex_unlock(&g->hold);
+}
+EXPORT_SYMBOL_NP_KUNIT(np_group_hold_port);
+
+/* When does a group give its port up? */
+enum np_release {
+	NP_RELEASE_ALWAYS,	/* the namespace ends */
+	NP_RELEASE_OPTION,	/* if it is to have no grace time any more */
+	NP_RELEASE_GRACE,	/* if the grace time runs */
+	NP_RELEASE_EXPIRED,	/* if it is over */
+};
+
+static bool np_group_is_over(const struct np_group *g, enum np_release when)
+{
+	return g->state == NP_GROUP_GRACE &&
+	       (when != NP_RELEASE_EXPIRED || !time_before(jiffies, g->grace_end));
+}
+
+/* Is it to happen, as things stand? */
+static bool np_group_may_release(struct np_group *g, enum np_release when)
+{
+	bool over;
+
+	if (when == NP_RELEASE_OPTION)
+		return !g->grace;
+	spin_lock(&g->lock);
+	over = np_group_is_over(g, when);
+	spin_unlock(&g->lock);
+	return over || when == NP_RELEASE_ALWAYS;
+}
+
+/* No connection and no datagram finds the group any more, unless it has members. */
+static bool np_group_release_port(struct np_group *g, enum np_release when)
+{
+	bool over, release;
+
+	lockdep_assert_held(&g->hold);
+	if (!np_group_may_release(g, when))
+		return false;
+	/* Off the list first, so that whoever finds nobody here looks in vain. */
+	np_claim_unpublish(&g->claim, &g->listener);
+	spin_lock(&g->lock);
+	over = np_group_is_over(g, when);
+	release = over || when <= NP_RELEASE_OPTION;
+	if (over) {
+		np_group_set_state(g, NP_GROUP_IDLE);
+		trace_newproto_group_grace(g, when == NP_RELEASE_EXPIRED ?
+					      NP_REASON_EXPIRED : NP_REASON_CLOSED);
+	}
+	if (release) {
+		g->held = false;
+		/* Its work would outlive the module, when nobody waits for it. */
+		if (cancel_delayed_work(&g->expiry))
+			np_group_put(g);	/* not the last: that is the list's */
+	}
+	spin_unlock(&g->lock);
+	if (release)
+		np_group_give_port(g);
+	else
+		np_claim_publish(&g->claim, &g->listener);
+	return release;
+}
+
+/* What waited for a successor is turned away. */
+static void np_group_end(struct np_group *g, enum np_release when)
+{
+	bool released;
+
+	mutex_lock(&g->hold);
+	released = g->held && np_group_release_port(g, when);
+	mutex_unlock(&g->hold);
+	if (!released)
+		return;
+	this_cpu_add(np_net(g->net)->stats->v[NP_STAT_TURNED_AWAY],
+		     np_group_turn_away(g));
+	np_group_drop_dgrams(g, true);
+	np_group_wake_room(g);
+	np_group_put(g);
+}
+
+/**
+ * np_group_forgo_grace - a group has no live member, and is not to wait for one
+ * @g: the group
+ *
+ * Context: may sleep.
+ */
+void np_group_forgo_grace(struct np_group *g)
+{
+	np_group_end(g, NP_RELEASE_GRACE);
+}
+EXPORT_SYMBOL_NP_KUNIT(np_group_forgo_grace);
+
+/**
+ * np_group_set_grace - NEWPROTO_GRACE
+ * @g: the group
+ * @ms: the grace time in milliseconds; 0: none, and one that runs is over
+ * @parent: a member's claim
+ *
+ * Context: lock_sock() of the member. May sleep.
+ */
+void np_group_set_grace(struct np_group *g, int ms, struct np_claim *parent)
+{
+	mutex_lock(&g->hold);
+	WRITE_ONCE(g->grace, ms);
+	mutex_unlock(&g->hold);
+	if (!ms)
+		np_group_end(g, NP_RELEASE_OPTION);
+	else
+		np_group_hold_port(g, parent);
+}
+EXPORT_SYMBOL_NP_KUNIT(np_group_set_grace);
+
+/**
+ * np_group_begin_grace - the last live member leaves a group that holds its port
+ * @g: the group
+ * @m: the member
+ *
+ * Context: the group's lock.
+ */
+void np_group_begin_grace(struct np_group *g, const struct np_member *m)
+{
+	unsigned long delay = msecs_to_jiffies(READ_ONCE(g->grace));
+
+	lockdep_assert_held(&g->lock);
+	np_group_set_state(g, NP_GROUP_GRACE);
+	g->backlog = m->backlog;
+	g->grace_end = jiffies + delay;
+	np_group_get(g);
+	if (!queue_delayed_work(np_wq, &g->expiry, delay))
+		np_group_put(g);	/* an earlier one's: it will see */
+	trace_newproto_group_grace(g, NP_REASON_BEGIN);
+}
+
+/**
+ * np_group_end_grace - there is a successor
+ * @g: the group, live
+ *
+ * Context: may sleep.
+ */
+void np_group_end_grace(struct np_group *g)
+{
+	if (cancel_delayed_work(&g->expiry))
+		np_group_put(g);
+	np_group_wake_room(g);
+}
+
+static void np_group_expire(struct work_struct *work)
+{
+	struct np_group *g = container_of(to_delayed_work(work), struct np_group,
+					  expiry);
+	unsigned long now = jiffies;
+	bool again = false, over;
+
+	spin_lock(&g->lock);
+	over = np_group_is_over(g, NP_RELEASE_EXPIRED);
+	/* This may be the work of an earlier time. */
+	if (g->state == NP_GROUP_GRACE && !over)
+		again = queue_delayed_work(np_wq, &g->expiry,
+					   time_before(now, g->grace_end) ?
+					   g->grace_end - now : 1);
+	spin_unlock(&g->lock);
+	if (again)
+		return;		/* with the reference */
+	if (over)
+		np_group_end(g, NP_RELEASE_EXPIRED);
+	np_group_put(g);
+}
+
+/**
+ * np_group_net_init - prepare a namespace
+ * @nn: the namespace
+ */
+void np_group_net_init(struct np_net *nn)
+{
+	spin_lock_init(&nn->held_lock);
+	INIT_LIST_HEAD(&nn->held);
+}
+
+/* A group that holds a port, with a reference; or NULL. */
+static struct np_group *np_group_net_first(struct np_net *nn)
+{
+	struct np_group *g;
+
+	spin_lock(&nn->held_lock);
+	g = list_first_entry_or_null(&nn->held, struct np_group, held_node);
+	if (g)
+		np_group_get(g);
+	spin_unlock(&nn->held_lock);
+	return g;
+}
+
+/**
+ * np_group_net_exit - a namespace ends: no group outlives it
+ * @nn: the namespace, without sockets
+ *
+ * Context: may sleep.
+ */
+void np_group_net_exit(struct np_net *nn)
+{
+	struct np_group *g;
+
+	while ((g = np_group_net_first(nn))) {
+		if (cancel_delayed_work_sync(&g->expiry))
+			np_group_put(g);
+		np_group_end(g, NP_RELEASE_ALWAYS);
+		np_group_put(g);
+	}
+	/* One that is off the list may be at it still, and needs the namespace. */
+	flush_workqueue(np_wq);
 }

@@ -8,12 +8,18 @@
 #include <linux/shrinker.h>
 
 #include "compat.h"
+#include "group.h"
+#include "kunit.h"
 #include "net.h"
 
 unsigned int np_net_id __read_mostly;
+EXPORT_SYMBOL_NP_KUNIT(np_net_id);
 
 /* As long as TCP tries to connect with its default of 6 retries. */
 #define NP_CONNECT_TIMEOUT	127000
+
+#define NP_GROUP_GRACE_MAX	60000
+#define NP_GROUP_SILENT_TIME	1000
 
 static void np_net_exit_ports(struct np_net *nn, int n)
 {
@@ -41,6 +47,9 @@ static int __net_init np_net_init_net(struct net *net)
 	int err = -ENOMEM;
 
 	nn->connect_timeout = NP_CONNECT_TIMEOUT;
+	nn->grace_max = NP_GROUP_GRACE_MAX;
+	nn->silent_time = NP_GROUP_SILENT_TIME;
+	np_group_net_init(nn);
 	np_pool_init(&nn->pool);
 	nn->stats = alloc_percpu(struct np_stats);
 	if (!nn->stats)
@@ -71,6 +80,7 @@ static void __net_exit np_net_exit_net(struct net *net)
 
 	np_proc_exit_net(net);
 	np_sysctl_exit_net(net);
+	np_group_net_exit(nn);
 	np_net_exit_ports(nn, NP_SPACE_NR);
 	np_pool_exit(&nn->pool);
 	free_percpu(nn->stats);

@@ -33,7 +33,13 @@ enum np_space {
  * @pool: buffers of all channels
  * @stats: counters, per CPU
  * @connect_timeout: sysctl, milliseconds that connect() waits for a place in a
- *	full queue; read without lock
+ *	full queue; read without lock, as all sysctls are
+ * @grace_max: sysctl, milliseconds that a group may outlive its last member
+ * @silent_time: sysctl, milliseconds that a group's member may leave connections
+ *	waiting without a call of accept(); 0: as long as it likes
+ * @held_lock: guards @held; innermost
+ * @held: groups that hold their port
+ * @nheld: length of @held; read without lock
  * @sysctl: the namespace's table
  */
 struct np_net {
@@ -41,6 +47,11 @@ struct np_net {
 	struct np_pool pool;
 	struct np_stats __percpu *stats;
 	int connect_timeout;
+	int grace_max;
+	int silent_time;
+	spinlock_t held_lock;	/* see above */
+	struct list_head held;
+	unsigned int nheld;
 	struct ctl_table_header *sysctl;
 };
 

@@ -4,8 +4,6 @@
  * and ip(7): who may share a port with whom, which ports are chosen for a
  * program, and which listener a connection goes to.
  */
-#include <linux/hash.h>
-#include <linux/jhash.h>
 #include <linux/random.h>
 #include <linux/rculist.h>
 #include <linux/sched.h>
@@ -158,13 +156,25 @@ static void np_port_put(struct np_ports *t, struct np_port *p)
 		call_rcu(&p->rcu, np_port_free_rcu);
 }
 
+/* May a claim be one of those that np_port.nsharing counts? */
+static bool np_claim_is_sharing(const struct np_port *p, const struct np_claim *c)
+{
+	return c->reuseport && uid_eq(c->uid, p->uid);
+}
+
 static void np_port_add(struct np_port *p, struct np_claim *c, bool fixed)
 {
 	lockdep_assert_held(&p->lock);
 	p->users++;
 	c->port = p;
+	c->share = NULL;
 	c->fixed = fixed;
 	p->nfixed += fixed;
+	if (c->reuseport && !p->nsharing)
+		p->uid = c->uid;
+	c->counted = np_claim_is_sharing(p, c);
+	p->nsharing += c->counted;
+	p->nclaims++;
 	hlist_add_head(&c->node, &p->claims);
 }
 
@@ -178,15 +188,20 @@ static bool np_claim_conflict(const struct np_claim *c, const struct np_claim *o
 		return false;
 	if (c->reuse && o->reuse && !o->listening)
 		return false;
-	if (c->reuseport && o->reuseport && uid_eq(c->uid, o->uid))
+	if (c->reuseport && o->reuseport && !c->loner && uid_eq(c->uid, o->uid))
 		return false;
 	return np_addr_conflict(&c->local, c->v6only, &o->local, o->v6only);
 }
 
+/* Where all share the port with @c nobody has to be looked at: there may be very
+ * many of them.
+ */
 static bool np_port_is_free_for(const struct np_port *p, const struct np_claim *c)
 {
 	const struct np_claim *o;
 
+	if (p->nsharing == p->nclaims && np_claim_is_sharing(p, c) && !c->loner)
+		return true;
 	hlist_for_each_entry(o, &p->claims, node)
 		if (o != c && np_claim_conflict(c, o))
 			return false;
@@ -406,6 +421,8 @@ void np_claim_drop(struct np_ports *t, struct np_claim *c)
 	spin_lock(&p->lock);
 	hlist_del(&c->node);
 	p->nfixed -= c->fixed;
+	p->nsharing -= c->counted;
+	p->nclaims--;
 	c->port = NULL;
 	c->connected = false;
 	c->listening = false;
@@ -414,36 +431,117 @@ void np_claim_drop(struct np_ports *t, struct np_claim *c)
 }
 EXPORT_SYMBOL_NP_KUNIT(np_claim_drop);
 
+static bool np_share_fits(const struct np_share *s, const struct np_claim *c)
+{
+	return s->v6 == c->v6 && s->v6only == c->v6only &&
+	       s->ifindex == c->ifindex && uid_eq(s->uid, c->uid) &&
+	       ipv6_addr_equal(&s->local, &c->local);
+}
+
+static struct np_share *np_port_find_share(const struct np_port *p,
+					   const struct np_claim *c)
+{
+	struct np_share *s;
+
+	hlist_for_each_entry(s, &p->shares, node)
+		if (np_share_fits(s, c))
+			return s;
+	return NULL;
+}
+
+/**
+ * np_claim_share - join those who share an address
+ * @c: a claim that holds a port, with SO_REUSEPORT
+ * @fresh: what is to be shared if there is nobody yet, with a reference that
+ *	becomes the claim's
+ *
+ * Return: @fresh, or what others share already, with a reference for the claim;
+ * @fresh is the caller's still then.
+ */
+struct np_share *np_claim_share(struct np_claim *c, struct np_share *fresh)
+{
+	struct np_port *p = c->port;
+	struct np_share *s;
+
+	spin_lock(&p->lock);
+	s = np_port_find_share(p, c);
+	if (s) {
+		refcount_inc(&s->ref);
+	} else {
+		s = fresh;
+		s->local = c->local;
+		s->ifindex = c->ifindex;
+		s->uid = c->uid;
+		s->v6only = c->v6only;
+		s->v6 = c->v6;
+		hlist_add_head(&s->node, &p->shares);
+	}
+	s->users++;
+	c->share = s;
+	spin_unlock(&p->lock);
+	return s;
+}
+EXPORT_SYMBOL_NP_KUNIT(np_claim_share);
+
+/**
+ * np_claim_unshare - a claim shares its address no more
+ * @c: the claim; its reference is the caller's afterwards, to be dropped
+ */
+void np_claim_unshare(struct np_claim *c)
+{
+	struct np_port *p = c->port;
+
+	spin_lock(&p->lock);
+	if (!--c->share->users)
+		hlist_del(&c->share->node);
+	c->share = NULL;
+	spin_unlock(&p->lock);
+}
+EXPORT_SYMBOL_NP_KUNIT(np_claim_unshare);
+
+/**
+ * np_claim_fits_share - does a claim that shares still say what it is the share of?
+ * @c: the claim
+ *
+ * A datagram socket's address and device may change after bind().
+ */
+bool np_claim_fits_share(struct np_claim *c)
+{
+	bool fits;
+
+	spin_lock(&c->port->lock);
+	fits = c->share && np_share_fits(c->share, c);
+	spin_unlock(&c->port->lock);
+	return fits;
+}
+EXPORT_SYMBOL_NP_KUNIT(np_claim_fits_share);
+
 static void np_listener_fill(struct np_listener *l, const struct np_claim *c)
 {
 	l->local = c->local;
 	l->ifindex = c->ifindex;
+	l->number = c->port->key;
 	l->v6only = c->v6only;
-	l->reuseport = c->reuseport;
 	l->connected = c->connected;
 	l->peer = c->peer;
 	l->peer_port = c->peer_port;
 }
 
 /**
- * np_claim_listen - let connections come in
- * @c: a claim that holds a port
- * @l: put on the port's list, address and device from @c
+ * np_claim_listen - may connections come in?
+ * @c: a claim that holds a port; marked as listening if they may
  *
  * Return: 0, or -EADDRINUSE if another claim on the port does not allow it
  * (two sockets bound with SO_REUSEADDR: only one may listen).
  */
-int np_claim_listen(struct np_claim *c, struct np_listener *l)
+int np_claim_listen(struct np_claim *c)
 {
 	struct np_port *p = c->port;
 	int err = 0;
 
-	np_listener_fill(l, c);
 	spin_lock(&p->lock);
 	c->listening = true;
-	if (np_port_is_free_for(p, c)) {
-		hlist_add_head_rcu(&l->node, &p->listeners);
-	} else {
+	if (!np_port_is_free_for(p, c)) {
 		c->listening = false;
 		err = -EADDRINUSE;
 	}
@@ -453,53 +551,81 @@ int np_claim_listen(struct np_claim *c, struct np_listener *l)
 EXPORT_SYMBOL_NP_KUNIT(np_claim_listen);
 
 /**
- * np_claim_unlisten - let no more connections come in
+ * np_claim_unlisten - connections come in no more
  * @c: the claim that was given to np_claim_listen()
- * @l: the listener; readers may see it until an RCU grace period has passed
  */
-void np_claim_unlisten(struct np_claim *c, struct np_listener *l)
+void np_claim_unlisten(struct np_claim *c)
 {
 	spin_lock(&c->port->lock);
 	c->listening = false;
-	hlist_del_rcu(&l->node);
 	spin_unlock(&c->port->lock);
 }
 EXPORT_SYMBOL_NP_KUNIT(np_claim_unlisten);
 
 /**
- * np_claim_publish - let datagrams come in
+ * np_claim_describe - write down what a claim says
+ * @c: a claim that holds a port
+ * @l: on no list
+ */
+void np_claim_describe(struct np_claim *c, struct np_listener *l)
+{
+	spin_lock(&c->port->lock);
+	np_listener_fill(l, c);
+	spin_unlock(&c->port->lock);
+}
+EXPORT_SYMBOL_NP_KUNIT(np_claim_describe);
+
+/**
+ * np_claim_publish - let connections, or datagrams, come in
+ * @c: a claim that holds a port
+ * @l: put on the port's list, with what @c says, unless it is there already; the
+ *	claim is one of its users
+ */
+void np_claim_publish(struct np_claim *c, struct np_listener *l)
+{
+	struct np_port *p = c->port;
+
+	spin_lock(&p->lock);
+	if (!l->users++) {
+		np_listener_fill(l, c);
+		hlist_add_head_rcu(&l->node, &p->listeners);
+	}
+	spin_unlock(&p->lock);
+}
+EXPORT_SYMBOL_NP_KUNIT(np_claim_publish);
+
+/**
+ * np_claim_replace - what a claim says has changed
  * @c: a claim that holds a port
  * @l: put on the port's list, with what @c says
- * @old: what was there for @c before and @l stands in for, or NULL; readers
- *	may see it until an RCU grace period has passed
- *
- * Unlike connections, datagrams go to one of those that share a port without
- * any of them having a prior right.
+ * @old: what was there for @c alone before, and @l stands in for; readers may see
+ *	it until an RCU grace period has passed
  */
-void np_claim_publish(struct np_claim *c, struct np_listener *l,
+void np_claim_replace(struct np_claim *c, struct np_listener *l,
 		      struct np_listener *old)
 {
 	struct np_port *p = c->port;
 
 	spin_lock(&p->lock);
 	np_listener_fill(l, c);
-	if (old)
-		hlist_replace_rcu(&old->node, &l->node);
-	else
-		hlist_add_head_rcu(&l->node, &p->listeners);
+	l->users = 1;
+	old->users = 0;
+	hlist_replace_rcu(&old->node, &l->node);
 	spin_unlock(&p->lock);
 }
-EXPORT_SYMBOL_NP_KUNIT(np_claim_publish);
+EXPORT_SYMBOL_NP_KUNIT(np_claim_replace);
 
 /**
- * np_claim_unpublish - let no more datagrams come in
+ * np_claim_unpublish - let no more connections, or datagrams, come in
  * @c: the claim that was given to np_claim_publish()
- * @l: the listener; readers may see it until an RCU grace period has passed
+ * @l: the listener, off the list with its last user; readers may see it until an
+ *	RCU grace period has passed
  */
 void np_claim_unpublish(struct np_claim *c, struct np_listener *l)
 {
 	spin_lock(&c->port->lock);
-	hlist_del_rcu(&l->node);
+	if (!--l->users)
+		hlist_del_rcu(&l->node);
 	spin_unlock(&c->port->lock);
 }
 EXPORT_SYMBOL_NP_KUNIT(np_claim_unpublish);
@@ -579,7 +705,7 @@ struct np_listener *np_port_lookup(struct np_ports *t, const struct np_addr *dst
 				   int ifindex)
 {
 	struct np_listener *l, *best = NULL;
-	u32 key = ntohs(dst->port), alike = 1;
+	u32 key = ntohs(dst->port);
 	int score, best_score = 0;
 	struct np_port *p;
 
@@ -591,10 +717,6 @@ struct np_listener *np_port_lookup(struct np_ports *t, const struct np_addr *dst
 		if (score > best_score) {
 			best = l;
 			best_score = score;
-			alike = 1;
-		} else if (score && score == best_score && l->reuseport &&
-			   !get_random_u32_below(++alike)) {
-			best = l;	/* one of those that share the port */
 		}
 	}
 	return best;
@@ -615,18 +737,6 @@ static int np_listener_score_from(const struct np_listener *l,
 	return score && l->connected ? score + 16 + !!l->peer_port : score;
 }
 
-/* What a flow sees of a listener: those that share a port are chosen by it, so
- * that a flow stays with the one it has.
- */
-static u32 np_listener_rank(const struct np_listener *l, const struct np_addr *dst,
-			    const struct np_addr *src)
-{
-	u32 ports = (__force u32)dst->port << 16 | (__force u32)src->port;
-
-	return jhash_3words(ipv6_addr_hash(&src->ip), ports,
-			    hash_ptr(l->owner, 32), 0);
-}
-
 /**
  * np_port_lookup_from - who takes a datagram?
  * @t: the port table
@@ -642,7 +752,7 @@ struct np_listener *np_port_lookup_from(struct np_ports *t,
 					const struct np_addr *dst,
 					const struct np_addr *src, int ifindex)
 {
-	u32 key = ntohs(dst->port), rank, best_rank = 0;
+	u32 key = ntohs(dst->port);
 	struct np_listener *l, *best = NULL;
 	int score, best_score = 0;
 	struct np_port *p;
@@ -650,25 +760,12 @@ struct np_listener *np_port_lookup_from(struct np_ports *t,
 	p = rhashtable_lookup(&t->table, &key, np_port_params);
 	if (!p)
 		return NULL;
+	/* Of those that are alike the latest bound comes first. */
 	hlist_for_each_entry_rcu(l, &p->listeners, node) {
 		score = np_listener_score_from(l, dst, src, ifindex);
-		if (!score || score < best_score)
-			continue;
 		if (score > best_score) {
 			best_score = score;
 			best = l;
-			best_rank = 0;
-			continue;
-		}
-		/* The latest bound comes first, but for those that share. */
-		if (!l->reuseport || !best->reuseport)
-			continue;
-		if (!best_rank)
-			best_rank = np_listener_rank(best, dst, src);
-		rank = np_listener_rank(l, dst, src);
-		if (rank > best_rank) {
-			best = l;
-			best_rank = rank;
 		}
 	}
 	return best;

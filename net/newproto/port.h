@@ -6,6 +6,7 @@
 #ifndef _NP_PORT_H
 #define _NP_PORT_H
 
+#include <linux/refcount.h>
 #include <linux/rhashtable.h>
 #include <linux/spinlock.h>
 #include <linux/uidgid.h>
@@ -48,8 +49,12 @@ struct np_range {
  * @users: what keeps it; at 0 it is off the table for ever
  * @nfixed: claims that were made by bind(), which keep a port from being
  *	chosen for others
+ * @nclaims: length of @claims
+ * @nsharing: those of them that had SO_REUSEPORT and were @uid's when made
+ * @uid: the user of the first claim with SO_REUSEPORT since there was none
  * @claims: struct np_claim
  * @listeners: struct np_listener; also read under RCU
+ * @shares: struct np_share
  * @rcu: frees it
  */
 struct np_port {
@@ -58,9 +63,40 @@ struct np_port {
 	spinlock_t lock;	/* see above */
 	unsigned int users;
 	unsigned int nfixed;
+	unsigned int nclaims;
+	unsigned int nsharing;
+	kuid_t uid;
 	struct hlist_head claims;
 	struct hlist_head listeners;
+	struct hlist_head shares;
 	struct rcu_head rcu;
+};
+
+/**
+ * struct np_share - those who share an address, by SO_REUSEPORT
+ *
+ * Part of a larger object, whose reference count it has: each claim that shares
+ * is one reference, dropped after np_claim_unshare(). What it is the share of is
+ * immutable. All else is guarded by the port's lock.
+ *
+ * @node: in the port's list while there are @users
+ * @ref: of the object that this is part of
+ * @users: claims that share
+ * @local: bound address, wildcards allowed
+ * @ifindex: bound device or 0
+ * @uid: effective user
+ * @v6only: IPv6 sockets that take no IPv4
+ * @v6: IPv6 sockets
+ */
+struct np_share {
+	struct hlist_node node;
+	refcount_t ref;
+	unsigned int users;
+	struct in6_addr local;
+	int ifindex;
+	kuid_t uid;
+	bool v6only;
+	bool v6;
 };
 
 /**
@@ -73,6 +109,7 @@ struct np_port {
  *
  * @node: in the port's list
  * @port: the port held, or NULL
+ * @share: of which it is a user, or NULL
  * @local: bound address, wildcards allowed
  * @peer: address of the other end, if @connected
  * @peer_port: port of the other end, network byte order
@@ -81,13 +118,18 @@ struct np_port {
  * @v6only: an IPv6 socket that takes no IPv4
  * @reuse: SO_REUSEADDR
  * @reuseport: SO_REUSEPORT
+ * @loner: has SO_REUSEPORT and a group of its own already: joins no other
  * @listening: as listen() has made it
  * @connected: @peer is set
  * @fixed: made by bind()
+ * @v6: an IPv6 socket
+ * @counted: in np_port.nsharing
+ * @vacant: no socket's, but that of a group which outlives its members
  */
 struct np_claim {
 	struct hlist_node node;
 	struct np_port *port;
+	struct np_share *share;
 	struct in6_addr local;
 	struct in6_addr peer;
 	int ifindex;
@@ -96,37 +138,44 @@ struct np_claim {
 	u16 v6only:1;
 	u16 reuse:1;
 	u16 reuseport:1;
+	u16 loner:1;
 	u16 listening:1;
 	u16 connected:1;
 	u16 fixed:1;
+	u16 v6:1;
+	u16 counted:1;
+	u16 vacant:1;
 };
 
 /**
  * struct np_listener - where connections, or datagrams, to a port go
  *
- * Part of an object that is freed after an RCU grace period. Immutable while
- * on a port's list, but for @ifindex.
+ * Part of an object that is freed after an RCU grace period: one socket's, or a
+ * group's. Immutable while on a port's list, but for @ifindex, and @users, which
+ * is guarded by the port's lock.
  *
- * @node: in the port's list
+ * @node: in the port's list while there are @users
+ * @users: claims that keep it there
  * @local: bound address, wildcards allowed
  * @peer: the only address that is listened to, if @connected
- * @owner: whose it is: names it among those that share a port; not looked at
  * @ifindex: bound device or 0
+ * @number: the port, host byte order
  * @peer_port: the only port that is listened to, if @connected; 0: any
  * @v6only: takes no IPv4
- * @reuseport: shares its port; connections are spread over those that do
  * @connected: @peer is set
+ * @is_group: stands for all who share an address; set by its owner
  */
 struct np_listener {
 	struct hlist_node node;
+	unsigned int users;
 	struct in6_addr local;
 	struct in6_addr peer;
-	const void *owner;
 	int ifindex;
+	u16 number;
 	__be16 peer_port;
 	bool v6only;
-	bool reuseport;
 	bool connected;
+	bool is_group;
 };
 
 int np_port_cache_init(void);
@@ -144,9 +193,14 @@ int np_claim_set_peer(struct np_claim *c, const struct np_addr *local,
 void np_claim_clear_peer(struct np_claim *c, const struct in6_addr *local);
 void np_claim_join(struct np_claim *c, struct np_claim *parent);
 void np_claim_drop(struct np_ports *t, struct np_claim *c);
-int np_claim_listen(struct np_claim *c, struct np_listener *l);
-void np_claim_unlisten(struct np_claim *c, struct np_listener *l);
-void np_claim_publish(struct np_claim *c, struct np_listener *l,
+struct np_share *np_claim_share(struct np_claim *c, struct np_share *fresh);
+void np_claim_unshare(struct np_claim *c);
+int np_claim_listen(struct np_claim *c);
+void np_claim_unlisten(struct np_claim *c);
+void np_claim_describe(struct np_claim *c, struct np_listener *l);
+bool np_claim_fits_share(struct np_claim *c);
+void np_claim_publish(struct np_claim *c, struct np_listener *l);
+void np_claim_replace(struct np_claim *c, struct np_listener *l,
 		      struct np_listener *old);
 void np_claim_unpublish(struct np_claim *c, struct np_listener *l);
 void np_claim_point(struct np_claim *c, const struct in6_addr *local,

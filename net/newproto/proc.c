@@ -3,13 +3,16 @@
  * /proc/net/newproto/, per namespace:
  *
  * sockets	a line for every socket that has a port
+ * groups	lines for every group of sockets that share an address
  * counters	a line for every counter
  */
 #include <linux/proc_fs.h>
 #include <linux/seq_file.h>
 #include <net/tcp_states.h>
 
+#include "group.h"
 #include "net.h"
+#include "proc.h"
 #include "sock.h"
 #include "state.h"
 
@@ -29,7 +32,7 @@ static const char * const np_stat_names[NP_STAT_NR] = {
 	[NP_STAT_DGRAM_FILTERED] = "dgram_filtered",
 };
 
-static const char * const np_proc_types[NP_SPACE_NR] = {
+const char * const np_proc_types[NP_SPACE_NR] = {
 	[NP_SPACE_STREAM] = "stream",
 	[NP_SPACE_DGRAM] = "dgram",
 	[NP_SPACE_SEQPACKET] = "seqpacket",
@@ -51,8 +54,13 @@ static int np_proc_counters_show(struct seq_file *seq, void *v)
 	return 0;
 }
 
-static void np_proc_addr(struct seq_file *seq, const struct in6_addr *ip,
-			 u16 port)
+/**
+ * np_proc_addr - an address and a port, as a column
+ * @seq: the file
+ * @ip: the address
+ * @port: the port, host byte order
+ */
+void np_proc_addr(struct seq_file *seq, const struct in6_addr *ip, u16 port)
 {
 	__be32 v4 = np_addr_v4(ip);
 
@@ -70,7 +78,7 @@ static void np_proc_queues(struct seq_file *seq, struct sock *sk)
 {
 	struct np_sock *nsk = np_sk(sk);
 	u32 in = 0, out = 0;
-	struct np_group *g;
+	struct np_member *m;
 	struct np_chan *c;
 
 	if (sk->sk_type == SOCK_DGRAM) {
@@ -78,9 +86,9 @@ static void np_proc_queues(struct seq_file *seq, struct sock *sk)
 		return;
 	}
 	rcu_read_lock();
-	g = READ_ONCE(nsk->group);
-	if (g) {
-		in = READ_ONCE(g->npending);
+	m = READ_ONCE(nsk->base.member);
+	if (m && READ_ONCE(sk->sk_state) == TCP_LISTEN) {
+		in = READ_ONCE(m->npending);
 		out = READ_ONCE(sk->sk_max_ack_backlog);
 	}
 	c = READ_ONCE(nsk->rx);
@@ -123,30 +131,9 @@ static void np_proc_claim(struct seq_file *seq, const struct np_claim *c,
 		   sock_i_ino(sk), c->connected ? "local" : "-");
 }
 
-/* Sockets shown per lock hold: a server's port may have very many. */
-#define NP_PROC_BATCH	64
-
-/**
- * struct np_proc_iter - a walk over the port tables
- *
- * A record is a batch of a port's sockets. Ports stay while the walk holds the
- * RCU lock, from start to stop.
- *
- * @p: seq_file's own
- * @space: the table, enum np_space
- * @walk: over the table's ports
- * @first: in the port's list, where the batch begins
- */
-struct np_proc_iter {
-	struct seq_net_private p;
-	int space;
-	struct rhashtable_iter walk;
-	unsigned int first;
-};
-
-static unsigned int np_proc_batches(const struct np_port *p)
+static unsigned int np_proc_sockets_lines(struct np_port *p)
 {
-	return DIV_ROUND_UP(READ_ONCE(p->users), NP_PROC_BATCH);
+	return READ_ONCE(p->users);
 }
 
 static int np_proc_sockets_show(struct seq_file *seq, void *v)
@@ -164,87 +151,28 @@ static int np_proc_sockets_show(struct seq_file *seq, void *v)
 	hlist_for_each_entry(c, &p->claims, node) {
 		if (i >= it->first + NP_PROC_BATCH)
 			break;
-		if (i++ >= it->first)
+		if (i++ >= it->first && !c->vacant)
 			np_proc_claim(seq, c, p->key);
 	}
 	spin_unlock(&p->lock);
 	return 0;
 }
 
-static void np_proc_walk_start(struct np_proc_iter *it, struct np_net *nn, int space)
-	__acquires(RCU)
-{
-	it->space = space;
-	rhashtable_walk_enter(&nn->ports[space].table, &it->walk);
-	rhashtable_walk_start(&it->walk);
-}
-
-static void np_proc_walk_stop(struct np_proc_iter *it)
-	__releases(RCU)
-{
-	rhashtable_walk_stop(&it->walk);
-	rhashtable_walk_exit(&it->walk);
-}
-
-/* The next port: of this table, or of the one that follows. */
-static struct np_port *np_proc_walk_next(struct np_proc_iter *it, struct np_net *nn)
-{
-	struct np_port *p;
-
-	it->first = 0;
-	for (;;) {
-		p = rhashtable_walk_next(&it->walk);
-		if (IS_ERR(p))
-			continue;	/* the table is being resized */
-		if (p || it->space == NP_SPACE_NR - 1)
-			return p;
-		np_proc_walk_stop(it);
-		np_proc_walk_start(it, nn, it->space + 1);
-	}
-}
-
 static void *np_proc_sockets_next(struct seq_file *seq, void *v, loff_t *pos)
 {
-	struct np_proc_iter *it = seq->private;
-
-	++*pos;
-	if (v != SEQ_START_TOKEN) {
-		it->first += NP_PROC_BATCH;
-		if (it->first < np_proc_batches(v) * NP_PROC_BATCH)
-			return v;
-	}
-	return np_proc_walk_next(it, np_net(seq_file_net(seq)));
+	return np_proc_walk_next(seq, v, pos, np_proc_sockets_lines);
 }
 
 static void *np_proc_sockets_start(struct seq_file *seq, loff_t *pos)
 	__acquires(RCU)
 {
-	struct np_proc_iter *it = seq->private;
-	struct np_net *nn = np_net(seq_file_net(seq));
-	struct np_port *p;
-	loff_t skip;
-
-	np_proc_walk_start(it, nn, 0);
-	if (!*pos)
-		return SEQ_START_TOKEN;
-	p = np_proc_walk_next(it, nn);
-	for (skip = *pos - 1; p && skip >= np_proc_batches(p);
-	     p = np_proc_walk_next(it, nn))
-		skip -= np_proc_batches(p);
-	it->first = skip * NP_PROC_BATCH;
-	return p;
-}
-
-static void np_proc_sockets_stop(struct seq_file *seq, void *v)
-	__releases(RCU)
-{
-	np_proc_walk_stop(seq->private);
+	return np_proc_walk_start(seq, pos, np_proc_sockets_lines);
 }
 
 static const struct seq_operations np_proc_sockets_ops = {
 	.start = np_proc_sockets_start,
 	.next = np_proc_sockets_next,
-	.stop = np_proc_sockets_stop,
+	.stop = np_proc_walk_stop,
 	.show = np_proc_sockets_show,
 };
 
@@ -261,6 +189,8 @@ int np_proc_init_net(struct net *net)
 	if (!dir)
 		return -ENOMEM;
 	if (!proc_create_net("sockets", 0444, dir, &np_proc_sockets_ops,
+			     sizeof(struct np_proc_iter)) ||
+	    !proc_create_net("groups", 0444, dir, &np_proc_groups_ops,
 			     sizeof(struct np_proc_iter)) ||
 	    !proc_create_net_single("counters", 0444, dir,
 				    np_proc_counters_show, NULL)) {

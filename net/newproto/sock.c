@@ -34,6 +34,8 @@ void np_base_init(struct sock *sk)
 					   "sk_lock-AF_NEWPROTO",
 				      &np_lock_key[v6]);
 	memset(&np_base(sk)->claim, 0, sizeof(np_base(sk)->claim));
+	memset(&np_base(sk)->wish, 0, sizeof(np_base(sk)->wish));
+	np_base(sk)->member = NULL;
 	sock_prot_inuse_add(sock_net(sk), sk->sk_prot, 1);
 }
 
@@ -55,7 +57,6 @@ int np_sock_init(struct sock *sk)
 	nsk->tx = NULL;
 	nsk->rx = NULL;
 	nsk->conn = NULL;
-	nsk->group = NULL;
 	nsk->hints = NULL;
 	nsk->wait = NULL;
 	nsk->gen = 0;
@@ -439,7 +440,7 @@ int np_sock_disconnect(struct sock *sk, int flags)
 	struct inet_sock *inet = inet_sk(sk);
 	int old_state = sk->sk_state;
 
-	if (nsk->group)
+	if (sk->sk_state == TCP_LISTEN)
 		np_listen_stop(sk);
 	if (nsk->conn)
 		np_sock_end_conn(sk, sk->sk_state == TCP_CLOSE ?
@@ -486,7 +487,7 @@ void np_sock_close(struct sock *sk, long timeout)
 	struct np_sock *nsk = np_sk(sk);
 
 	lock_sock(sk);
-	if (nsk->group)
+	if (sk->sk_state == TCP_LISTEN)
 		np_listen_stop(sk);
 	if (nsk->conn)
 		np_sock_end_conn(sk, np_sock_close_reason(sk));

@@ -8,9 +8,12 @@
  *				shutdown, close, options
  *	np_sock.tx_lock		the writer of a socket
  *	np_sock.rx_lock		the reader of a socket
+ *	np_group.hold		whether a group outlives its members
  *	np_port.lock		a port's claims and listeners
- *	np_group.lock		a queue of connections
- *	np_conn.lock		both ends of a connection
+ *	np_group.lock		a group's members and queues; the core's
+ *				reuseport_lock and sk_callback_lock are inside
+ *	np_net.held_lock	a namespace's groups that hold their port
+ *	np_conn.lock		both ends of a connection; sk_peer_lock is inside
  *	np_pool_part.lock	a list of channels with buffers
  *	np_chan.lock		one channel's end mark and buffers
  *	sk_receive_queue.lock	a datagram socket's queue, and who waits for room
@@ -33,17 +36,45 @@
 #include "net.h"
 #include "port.h"
 
+struct np_group;
 struct np_hints;
+struct np_member;
 struct np_wait;
+
+/**
+ * struct np_wish - options of a group, as they were set on one socket
+ *
+ * Guarded by lock_sock(). What was set before bind() is the group's from then on.
+ *
+ * @grace: NEWPROTO_GRACE
+ * @weight: NEWPROTO_WEIGHT
+ * @policy: NEWPROTO_POLICY
+ * @set: NP_WISH_*: which of them were
+ */
+struct np_wish {
+	int grace;
+	u16 weight;
+	u8 policy;
+	u8 set;
+};
+
+#define NP_WISH_GRACE	BIT(0)
+#define NP_WISH_POLICY	BIT(1)
+#define NP_WISH_WEIGHT	BIT(2)
 
 /**
  * struct np_base - what the family's sockets of every type begin with
  * @inet: must come first: inet's own code takes the socket for one of its own
  * @claim: on the local port; lock_sock()
+ * @member: what it is in its group, or NULL; written under lock_sock(), looked at
+ *	under RCU, too
+ * @wish: see there
  */
 struct np_base {
 	struct inet_sock inet;
 	struct np_claim claim;
+	struct np_member *member;
+	struct np_wish wish;
 };
 
 /**
@@ -63,8 +94,6 @@ struct np_base {
  * @conn: the connection, or NULL: written under lock_sock(), @tx_lock and
  *	@rx_lock, so any of them keeps it. It holds a reference
  * @end: which end of @conn; goes with it
- * @group: where connections to a listening socket wait; lock_sock(). It holds
- *	a reference
  * @wait: ends the wait of connect() for a place in a queue, or NULL;
  *	lock_sock()
  * @gen: how many connections it has left; written under @tx_lock and @rx_lock
@@ -77,7 +106,6 @@ struct np_sock {
 	struct np_chan *tx;
 	struct np_chan *rx;
 	struct np_conn *conn;
-	struct np_group *group;
 	struct np_hints *hints;
 	struct np_wait *wait;
 	u32 gen;
@@ -159,6 +187,18 @@ void np_connect_stop_wait(struct sock *sk);
 int np_listen(struct socket *sock, int backlog);
 void np_listen_stop(struct sock *sk);
 int np_accept(struct sock *lsk, struct socket *newsock, int flags, int kern);
+
+/* group_sock.c */
+int np_group_join(struct sock *sk, bool by_number);
+int np_group_join_lone(struct sock *sk);
+void np_group_leave(struct sock *sk);
+bool np_group_is_opt(int level, int name);
+int np_group_setsockopt(struct sock *sk, int name, sockptr_t val, unsigned int len);
+int np_group_getsockopt(struct sock *sk, int name, char __user *val,
+			int __user *ulen);
+bool np_group_has_program(const struct np_group *g);
+struct np_member *np_group_ask_program(const struct np_group *g,
+				       struct sk_buff *skb, unsigned int hdr_len);
 
 /* stream.c */
 int np_stream_sendmsg(struct socket *sock, struct msghdr *msg, size_t len);

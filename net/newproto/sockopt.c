@@ -142,6 +142,8 @@ int np_setsockopt(struct socket *sock, int level, int name, sockptr_t val,
 	const struct np_opt *o = np_sockopt_find(sk, level, name);
 	int v, err;
 
+	if (np_group_is_opt(level, name))
+		return np_group_setsockopt(sk, name, val, len);
 	if (!o || o->flags & NP_OPT_GET_ONLY)
 		return -ENOPROTOOPT;
 	if (o->kind == NP_OPT_STRING) {
@@ -246,6 +248,8 @@ int np_getsockopt(struct socket *sock, int level, int name, char __user *val,
 	const struct np_opt *o = np_sockopt_find(sk, level, name);
 	int v;
 
+	if (np_group_is_opt(level, name))
+		return np_group_getsockopt(sk, name, val, ulen);
 	if (!o)
 		return -ENOPROTOOPT;
 	if (o->kind == NP_OPT_STRING)

@@ -10,6 +10,7 @@
 #include <asm/ioctls.h>
 
 #include "compat.h"
+#include "group.h"
 #include "stream.h"
 
 /**
@@ -486,7 +487,7 @@ __poll_t np_stream_poll(struct file *file, struct socket *sock,
 	struct sock *sk = sock->sk;
 	struct np_sock *nsk = np_sk(sk);
 	struct np_chan *tx, *rx;
-	struct np_group *g;
+	struct np_member *m;
 	__poll_t mask = 0;
 	u8 shutdown;
 	int state;
@@ -495,8 +496,8 @@ __poll_t np_stream_poll(struct file *file, struct socket *sock,
 	state = smp_load_acquire(&sk->sk_state); /* pairs with np_state_set() */
 	rcu_read_lock();
 	if (state == TCP_LISTEN) {
-		g = READ_ONCE(nsk->group);
-		if (g && np_group_is_ready(g))
+		m = READ_ONCE(nsk->base.member);
+		if (m && np_member_is_ready(m))
 			mask = EPOLLIN | EPOLLRDNORM;
 		rcu_read_unlock();
 		return mask;

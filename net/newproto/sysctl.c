@@ -8,8 +8,8 @@
 #include "compat.h"
 #include "net.h"
 
-static int np_connect_timeout_min = 1;
-static int np_connect_timeout_max = 24 * 3600 * 1000;
+static int np_sysctl_1 = 1;
+static int np_sysctl_day = 24 * 3600 * 1000;
 
 static const struct ctl_table np_sysctl_table[] = {
 	{
@@ -17,8 +17,22 @@ static const struct ctl_table np_sysctl_table[] = {
 		.maxlen = sizeof(int),
 		.mode = 0644,
 		.proc_handler = proc_dointvec_minmax,
-		.extra1 = &np_connect_timeout_min,
-		.extra2 = &np_connect_timeout_max,
+		.extra1 = &np_sysctl_1,
+		.extra2 = &np_sysctl_day,
+	}, {
+		.procname = "group_grace_max",
+		.maxlen = sizeof(int),
+		.mode = 0644,
+		.proc_handler = proc_dointvec_minmax,
+		.extra1 = SYSCTL_ZERO,
+		.extra2 = &np_sysctl_day,
+	}, {
+		.procname = "group_silent_time",
+		.maxlen = sizeof(int),
+		.mode = 0644,
+		.proc_handler = proc_dointvec_minmax,
+		.extra1 = SYSCTL_ZERO,
+		.extra2 = &np_sysctl_day,
 	},
 	{ }
 };
@@ -38,6 +52,8 @@ int np_sysctl_init_net(struct net *net)
 	if (!table)
 		return -ENOMEM;
 	table[0].data = &nn->connect_timeout;
+	table[1].data = &nn->grace_max;
+	table[2].data = &nn->silent_time;
 	nn->sysctl = register_net_sysctl(net, "net/newproto", table);
 	if (!nn->sysctl) {
 		kfree(table);

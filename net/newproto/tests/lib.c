@@ -477,6 +477,12 @@ static const struct {
 	[NP_FORM_V6_A] = { "fd00::1", { .s6_addr = { 0xfd, [15] = 1 } } },
 };
 
+/* For tests of each form. */
+const enum np_form np_all_forms[NP_FORM_NR] = {
+	NP_FORM_V4_ANY, NP_FORM_V4_A, NP_FORM_V4_B, NP_FORM_MAPPED_A,
+	NP_FORM_V6_ANY, NP_FORM_V6_ANY_ONLY, NP_FORM_V6_LO, NP_FORM_V6_A,
+};
+
 const char *np_form_name(enum np_form f)
 {
 	return np_forms[f].name;
@@ -546,6 +552,7 @@ struct np_claim *np_tclaim_new(struct kunit *test, enum np_form f)
 	KUNIT_ASSERT_NOT_NULL(test, c);
 	c->local = np_form_ip(f);
 	c->v6only = np_form_v6only(f);
+	c->v6 = f >= NP_FORM_MAPPED_A;
 	return c;
 }
 
@@ -565,6 +572,90 @@ struct np_claim *np_tclaim_connected(struct kunit *test, enum np_form local,
 	c->peer_port = htons(peer_port);
 	c->connected = true;
 	return c;
+}
+
+/**
+ * np_who_nth - one of all the ways to set a socket up
+ * @i: which one, below NP_WHO_NR
+ */
+struct np_who np_who_nth(int i)
+{
+	struct np_who w = {
+		.form = i % NP_FORM_NR,
+		.reuse = i / NP_FORM_NR % 2,
+		.reuseport = i / NP_FORM_NR / 2 % 2,
+		.uid = 10 + i / NP_FORM_NR / 4 % 2,
+		.ifindex = i / NP_FORM_NR / 8 % 3,
+		.loner = i / NP_FORM_NR / 24,
+	};
+
+	return w;
+}
+
+/**
+ * np_who_fill - a claim that is on no port, anew
+ * @c: the claim
+ * @w: how its socket was set up
+ */
+void np_who_fill(struct np_claim *c, const struct np_who *w)
+{
+	memset(c, 0, sizeof(*c));
+	c->local = np_form_ip(w->form);
+	c->v6only = np_form_v6only(w->form);
+	c->v6 = w->form >= NP_FORM_MAPPED_A;
+	c->reuse = w->reuse;
+	c->reuseport = w->reuseport;
+	c->uid = KUIDT_INIT(w->uid);
+	c->ifindex = w->ifindex;
+	c->loner = w->loner;
+}
+
+/**
+ * np_twho_claim - a claim that is on no port
+ * @test: the test
+ * @w: how its socket was set up
+ */
+struct np_claim *np_twho_claim(struct kunit *test, const struct np_who *w)
+{
+	struct np_claim *c = np_tclaim_new(test, w->form);
+
+	np_who_fill(c, w);
+	return c;
+}
+
+/* As ipv6_rcv_saddr_equal(). */
+static bool np_inet_same_address(enum np_form a, enum np_form b)
+{
+	struct in6_addr x = np_form_ip(a), y = np_form_ip(b);
+	bool x4 = ipv6_addr_v4mapped(&x), y4 = ipv6_addr_v4mapped(&y);
+
+	if (x4 && y4)
+		return x.s6_addr32[3] == y.s6_addr32[3] ||
+		       !x.s6_addr32[3] || !y.s6_addr32[3];
+	if (ipv6_addr_any(&x) && ipv6_addr_any(&y))
+		return true;
+	if (ipv6_addr_any(&y) && !(np_form_v6only(b) && x4))
+		return true;
+	if (ipv6_addr_any(&x) && !(np_form_v6only(a) && y4))
+		return true;
+	return ipv6_addr_equal(&x, &y);
+}
+
+/**
+ * np_inet_conflict - inet's rules once more, as inet_bind_conflict() has them
+ * @sk: who wants to be bound, or to listen
+ * @sk2: who is bound
+ * @listen2: does @sk2 listen?
+ */
+bool np_inet_conflict(const struct np_who *sk, const struct np_who *sk2, bool listen2)
+{
+	if (sk->ifindex && sk2->ifindex && sk->ifindex != sk2->ifindex)
+		return false;
+	if (sk->reuse && sk2->reuse && !listen2)
+		return false;
+	if (sk->reuseport && sk2->reuseport && !sk->loner && sk->uid == sk2->uid)
+		return false;
+	return np_inet_same_address(sk->form, sk2->form);
 }
 
 MODULE_LICENSE("GPL");

@@ -151,6 +151,8 @@ enum np_form {
 	NP_FORM_NR
 };
 
+extern const enum np_form np_all_forms[NP_FORM_NR];
+
 const char *np_form_name(enum np_form f);
 struct in6_addr np_form_ip(enum np_form f);
 bool np_form_v6only(enum np_form f);
@@ -163,6 +165,28 @@ struct np_claim *np_tclaim_new(struct kunit *test, enum np_form f);
 struct np_claim *np_tclaim_connected(struct kunit *test, enum np_form local,
 				     enum np_form peer, u16 peer_port);
 
+/* How a socket was set up. */
+struct np_who {
+	enum np_form form;
+	int reuse;
+	int reuseport;
+	int uid;
+	int ifindex;
+	bool loner;
+};
+
+/* All that a second socket may be: the forms, reuse, reuseport, uid 10 or 11, no
+ * device, 1 or 2, and whether it has a group with a program of its own.
+ */
+#define NP_WHO_NR	(NP_FORM_NR * 2 * 2 * 2 * 3 * 2)
+
+struct np_who np_who_nth(int i);
+void np_who_fill(struct np_claim *c, const struct np_who *w);
+struct np_claim *np_twho_claim(struct kunit *test, const struct np_who *w);
+
+/* inet's rules, not ours: may @sk not be bound where @sk2 is? */
+bool np_inet_conflict(const struct np_who *sk, const struct np_who *sk2, bool listen2);
+
 /* For claims that a failed test may have left without a port, or listener. */
 static inline void np_tclaim_drop(struct np_ports *t, struct np_claim *c)
 {
@@ -172,8 +196,22 @@ static inline void np_tclaim_drop(struct np_ports *t, struct np_claim *c)
 
 static inline void np_tclaim_unlisten(struct np_claim *c, struct np_listener *l)
 {
-	if (c->listening)
-		np_claim_unlisten(c, l);
+	if (!c->listening)
+		return;
+	np_claim_unlisten(c);
+	np_claim_unpublish(c, l);
+}
+
+/* Listen, on a listener of one's own. */
+static inline int np_tclaim_listen(struct np_claim *c, struct np_listener *l)
+{
+	int err = np_claim_listen(c);
+
+	if (err)
+		return err;
+	l->users = 0;
+	np_claim_publish(c, l);
+	return 0;
 }
 
 #endif /* _NP_TESTS_LIB_H */

@@ -6,26 +6,6 @@
 
 #define NP_PORT		4000
 
-/* How a socket was set up. */
-struct np_who {
-	enum np_form form;
-	int reuse;
-	int reuseport;
-	int uid;
-	int ifindex;
-};
-
-static struct np_claim *np_who_claim(struct kunit *test, const struct np_who *w)
-{
-	struct np_claim *c = np_tclaim_new(test, w->form);
-
-	c->reuse = w->reuse;
-	c->reuseport = w->reuseport;
-	c->uid = KUIDT_INIT(w->uid);
-	c->ifindex = w->ifindex;
-	return c;
-}
-
 /* One is bound, and listens or not; may the other bind? From socket(7) and
  * ip(7), and tried out on TCP.
  */
@@ -107,15 +87,15 @@ KUNIT_ARRAY_PARAM(np_bind, np_bind_rows, np_bind_desc);
 static void np_port_bind_table(struct kunit *test)
 {
 	const struct np_bind_row *r = test->param_value;
-	struct np_claim *a = np_who_claim(test, &r->first);
-	struct np_claim *b = np_who_claim(test, &r->second);
+	struct np_claim *a = np_twho_claim(test, &r->first);
+	struct np_claim *b = np_twho_claim(test, &r->second);
 	struct np_ports *t = test->priv;
 	struct np_listener l;
 
 	KUNIT_ASSERT_EQ(test, np_claim_bind(t, a, NP_PORT), 0);
 	KUNIT_EXPECT_EQ(test, np_claim_number(a), NP_PORT);
 	if (r->listening)
-		KUNIT_EXPECT_EQ(test, np_claim_listen(a, &l), 0);
+		KUNIT_EXPECT_EQ(test, np_tclaim_listen(a, &l), 0);
 	KUNIT_EXPECT_EQ(test, np_claim_bind(t, b, NP_PORT), r->err);
 	if (r->err) {
 		KUNIT_EXPECT_NULL(test, b->port);
@@ -132,38 +112,6 @@ static void np_port_bind_table(struct kunit *test)
 	synchronize_rcu();
 }
 
-/* inet's rules once more, from inet_bind_conflict() and
- * ipv6_rcv_saddr_equal(), for every combination.
- */
-static bool np_inet_same_address(enum np_form a, enum np_form b)
-{
-	struct in6_addr x = np_form_ip(a), y = np_form_ip(b);
-	bool x4 = ipv6_addr_v4mapped(&x), y4 = ipv6_addr_v4mapped(&y);
-
-	if (x4 && y4)
-		return x.s6_addr32[3] == y.s6_addr32[3] ||
-		       !x.s6_addr32[3] || !y.s6_addr32[3];
-	if (ipv6_addr_any(&x) && ipv6_addr_any(&y))
-		return true;
-	if (ipv6_addr_any(&y) && !(np_form_v6only(b) && x4))
-		return true;
-	if (ipv6_addr_any(&x) && !(np_form_v6only(a) && y4))
-		return true;
-	return ipv6_addr_equal(&x, &y);
-}
-
-static bool np_inet_conflict(const struct np_who *sk, const struct np_who *sk2,
-			     bool listen2)
-{
-	if (sk->ifindex && sk2->ifindex && sk->ifindex != sk2->ifindex)
-		return false;
-	if (sk->reuse && sk2->reuse && !listen2)
-		return false;
-	if (sk->reuseport && sk2->reuseport && sk->uid == sk2->uid)
-		return false;
-	return np_inet_same_address(sk->form, sk2->form);
-}
-
 /* All that a second socket may be, against a first one. Returns how many were
  * judged otherwise than inet does.
  */
@@ -175,19 +123,9 @@ static int np_port_bind_against(struct kunit *test, const struct np_who *first,
 	int i, wrong = 0;
 	bool want, got;
 
-	for (i = 0; i < NP_FORM_NR * 2 * 2 * 2 * 3; i++) {
-		w.form = i % NP_FORM_NR;
-		w.reuse = i / NP_FORM_NR % 2;
-		w.reuseport = i / NP_FORM_NR / 2 % 2;
-		w.uid = 10 + i / NP_FORM_NR / 4 % 2;
-		w.ifindex = i / NP_FORM_NR / 8;
-		memset(b, 0, sizeof(*b));
-		b->local = np_form_ip(w.form);
-		b->v6only = np_form_v6only(w.form);
-		b->reuse = w.reuse;
-		b->reuseport = w.reuseport;
-		b->uid = KUIDT_INIT(w.uid);
-		b->ifindex = w.ifindex;
+	for (i = 0; i < NP_WHO_NR; i++) {
+		w = np_who_nth(i);
+		np_who_fill(b, &w);
 		want = !np_inet_conflict(&w, first, listening);
 		got = !np_claim_bind(t, b, NP_PORT);
 		np_tclaim_drop(t, b);
@@ -196,17 +134,12 @@ static int np_port_bind_against(struct kunit *test, const struct np_who *first,
 		KUNIT_FAIL(test, "first: %s reuse %d reuseport %d device %d listening %d\n",
 			   np_form_name(first->form), first->reuse, first->reuseport,
 			   first->ifindex, listening);
-		kunit_info(test, "then: %s reuse %d reuseport %d device %d uid %d: %d\n",
+		kunit_info(test, "then: %s reuse %d reuseport %d device %d uid %d loner %d: %d\n",
 			   np_form_name(w.form), w.reuse, w.reuseport, w.ifindex,
-			   w.uid, got);
+			   w.uid, w.loner, got);
 	}
 	return wrong;
 }
-
-static const enum np_form np_all_forms[] = {
-	NP_FORM_V4_ANY, NP_FORM_V4_A, NP_FORM_V4_B, NP_FORM_MAPPED_A,
-	NP_FORM_V6_ANY, NP_FORM_V6_ANY_ONLY, NP_FORM_V6_LO, NP_FORM_V6_A,
-};
 
 static void np_form_desc(const enum np_form *f, char *desc)
 {
@@ -230,10 +163,10 @@ static void np_port_bind_matrix(struct kunit *test)
 		w.reuse = i & 1;
 		w.reuseport = i >> 1 & 1;
 		w.ifindex = i >> 2 & 1;
-		a = np_who_claim(test, &w);
+		a = np_twho_claim(test, &w);
 		KUNIT_ASSERT_EQ(test, np_claim_bind(t, a, NP_PORT), 0);
 		if (i & 8)
-			KUNIT_EXPECT_EQ(test, np_claim_listen(a, &l), 0);
+			KUNIT_EXPECT_EQ(test, np_tclaim_listen(a, &l), 0);
 		wrong += np_port_bind_against(test, &w, i & 8, b);
 		if (i & 8)
 			np_tclaim_unlisten(a, &l);
@@ -267,11 +200,11 @@ static void np_port_bind_several(struct kunit *test)
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(who); i++) {
-		c[i] = np_who_claim(test, &who[i]);
+		c[i] = np_twho_claim(test, &who[i]);
 		KUNIT_ASSERT_EQ(test, np_claim_bind(t, c[i], NP_PORT), 0);
 	}
 	for (i = 0; i < ARRAY_SIZE(then); i++) {
-		b = np_who_claim(test, &then[i].who);
+		b = np_twho_claim(test, &then[i].who);
 		KUNIT_EXPECT_EQ_MSG(test, np_claim_bind(t, b, NP_PORT), then[i].err,
 				    "row %d", i);
 		np_tclaim_drop(t, b);

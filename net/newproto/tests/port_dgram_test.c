@@ -7,7 +7,6 @@
 #define NP_PORT		4000
 #define NP_FROM		5000	/* the port that datagrams come from */
 #define NP_SOCKETS	4
-#define NP_FLOWS	800
 
 /* Sockets, a datagram's two addresses, and which of them gets it. */
 static const struct np_dgram_row {
@@ -98,8 +97,8 @@ static void np_dgram_put(struct kunit *test, struct np_claim *c, struct np_liste
 	c->reuse = true;
 	KUNIT_ASSERT_EQ(test, np_claim_bind(test->priv, c, NP_PORT), 0);
 	memset(l, 0xff, sizeof(*l));
-	l->owner = l;
-	np_claim_publish(c, l, NULL);
+	l->users = 0;
+	np_claim_publish(c, l);
 }
 
 static void np_dgram_take(struct np_ports *t, struct np_claim *c, struct np_listener *l)
@@ -162,49 +161,6 @@ static void np_dgram_latest(struct kunit *test)
 	synchronize_rcu();
 }
 
-/* Those that share the port share the flows; a flow stays with the one it has
- * when others come, but for the newcomer's share.
- */
-static void np_dgram_shared(struct kunit *test)
-{
-	struct np_listener *l, **before, *got;
-	struct np_ports *t = test->priv;
-	int count[4] = { }, moved = 0, i;
-	struct np_claim *c[4];
-
-	l = kunit_kcalloc(test, 4, sizeof(*l), GFP_KERNEL);
-	before = kunit_kcalloc(test, NP_FLOWS, sizeof(*before), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, l);
-	KUNIT_ASSERT_NOT_NULL(test, before);
-	for (i = 0; i < 4; i++) {
-		c[i] = np_tclaim_new(test, NP_FORM_V4_A);
-		c[i]->reuseport = true;
-	}
-	for (i = 0; i < 3; i++)
-		np_dgram_put(test, c[i], &l[i]);
-	for (i = 0; i < NP_FLOWS; i++)
-		before[i] = np_lookup(t, NP_FORM_V4_A, NP_FORM_V4_B, 1024 + i);
-	np_dgram_put(test, c[3], &l[3]);
-	for (i = 0; i < NP_FLOWS; i++) {
-		got = np_lookup(t, NP_FORM_V4_A, NP_FORM_V4_B, 1024 + i);
-		KUNIT_ASSERT_NOT_NULL(test, got);
-		count[got - l]++;
-		if (got == before[i])
-			continue;
-		moved++;
-		KUNIT_EXPECT_PTR_EQ(test, got, &l[3]);
-	}
-	for (i = 0; i < 4; i++) {
-		/* A quarter, give or take eight standard deviations. */
-		KUNIT_EXPECT_GT(test, count[i], 200 - 8 * 12);
-		KUNIT_EXPECT_LT(test, count[i], 200 + 8 * 12);
-	}
-	KUNIT_EXPECT_EQ(test, moved, count[3]);
-	for (i = 0; i < 4; i++)
-		np_dgram_take(t, c[i], &l[i]);
-	synchronize_rcu();
-}
-
 /* connect(), SO_BINDTODEVICE and connect() to AF_UNSPEC, as a socket does them. */
 static void np_dgram_point(struct kunit *test)
 {
@@ -218,7 +174,9 @@ static void np_dgram_point(struct kunit *test)
 	np_dgram_put(test, c, &bound);
 	np_claim_point(c, &local, &peer, 0);
 	memset(&connected, 0xff, sizeof(connected));
-	np_claim_publish(c, &connected, &bound);
+	np_claim_replace(c, &connected, &bound);
+	KUNIT_EXPECT_EQ(test, connected.users, 1U);
+	KUNIT_EXPECT_EQ(test, bound.users, 0U);
 	KUNIT_EXPECT_PTR_EQ(test, np_lookup(t, NP_FORM_V4_A, NP_FORM_V4_B, NP_FROM),
 			    &connected);
 	KUNIT_EXPECT_NULL(test, np_lookup(t, NP_FORM_V4_A, NP_FORM_V4_B, NP_FROM + 1));
@@ -230,7 +188,7 @@ static void np_dgram_point(struct kunit *test)
 			    &connected);
 	np_claim_point(c, &any, NULL, 0);
 	memset(&again, 0xff, sizeof(again));
-	np_claim_publish(c, &again, &connected);
+	np_claim_replace(c, &again, &connected);
 	KUNIT_EXPECT_PTR_EQ(test, np_lookup(t, NP_FORM_V4_B, NP_FORM_V4_A, 1), &again);
 	KUNIT_EXPECT_EQ(test, again.ifindex, 0);
 	np_dgram_take(t, c, &again);
@@ -240,7 +198,6 @@ static void np_dgram_point(struct kunit *test)
 static struct kunit_case np_port_dgram_cases[] = {
 	KUNIT_CASE_PARAM(np_dgram_table, np_dgram_gen_params),
 	KUNIT_CASE(np_dgram_latest),
-	KUNIT_CASE(np_dgram_shared),
 	KUNIT_CASE(np_dgram_point),
 	{}
 };

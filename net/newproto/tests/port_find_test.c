@@ -125,7 +125,7 @@ static void np_port_any_is_own(struct kunit *test)
 		KUNIT_EXPECT_EQ_MSG(test, np_claim_bind_any(t, b, &one), -EADDRINUSE,
 				    "reuse %d, reuseport %d", a->reuse, a->reuseport);
 		np_tclaim_drop(t, b);
-		KUNIT_EXPECT_EQ(test, np_claim_listen(a, &l), 0);
+		KUNIT_EXPECT_EQ(test, np_tclaim_listen(a, &l), 0);
 		KUNIT_EXPECT_EQ(test, np_claim_bind_any(t, b, &one), -EADDRINUSE);
 		np_tclaim_drop(t, b);
 		np_tclaim_unlisten(a, &l);

@@ -55,11 +55,11 @@ static void np_port_listen(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, np_claim_bind(t, a, NP_PORT), 0);
 	KUNIT_ASSERT_EQ(test, np_claim_bind(t, b, NP_PORT), 0);
 	for (i = 0; i < 2; i++) {
-		KUNIT_EXPECT_EQ(test, np_claim_listen(a, &la), 0);
+		KUNIT_EXPECT_EQ(test, np_tclaim_listen(a, &la), 0);
 		KUNIT_EXPECT_TRUE(test, a->listening);
 		KUNIT_EXPECT_TRUE(test, ipv6_addr_equal(&la.local, &a->local));
 		KUNIT_EXPECT_EQ(test, la.v6only, (bool)a->v6only);
-		KUNIT_EXPECT_EQ(test, np_claim_listen(b, &lb), r->err);
+		KUNIT_EXPECT_EQ(test, np_tclaim_listen(b, &lb), r->err);
 		KUNIT_EXPECT_EQ(test, (bool)b->listening, !r->err);
 		np_tclaim_unlisten(a, &la);
 		KUNIT_EXPECT_FALSE(test, a->listening);
@@ -168,7 +168,7 @@ static void np_port_lookup_table(struct kunit *test)
 			/* Lets all of them listen at once. */
 			c[k]->reuseport = true;
 			KUNIT_ASSERT_EQ(test, np_claim_bind(t, c[k], NP_PORT), 0);
-			KUNIT_ASSERT_EQ(test, np_claim_listen(c[k], &l[k]), 0);
+			KUNIT_ASSERT_EQ(test, np_tclaim_listen(c[k], &l[k]), 0);
 			KUNIT_EXPECT_EQ(test, l[k].ifindex, r->l[k].ifindex);
 		}
 		got = np_lookup(t, r->dst, NP_PORT, r->ifindex);
@@ -199,7 +199,7 @@ static void np_port_lookup_not_listening(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, np_claim_bind(t, bound, NP_PORT), 0);
 	KUNIT_ASSERT_EQ(test, np_claim_bind(t, listening, NP_PORT), 0);
 	KUNIT_EXPECT_NULL(test, np_lookup(t, NP_FORM_V4_A, NP_PORT, 1));
-	KUNIT_ASSERT_EQ(test, np_claim_listen(listening, &l), 0);
+	KUNIT_ASSERT_EQ(test, np_tclaim_listen(listening, &l), 0);
 	KUNIT_EXPECT_PTR_EQ(test, np_lookup(t, NP_FORM_V4_A, NP_PORT, 1), &l);
 	np_claim_join(child, listening);
 	KUNIT_EXPECT_PTR_EQ(test, np_lookup(t, NP_FORM_V4_A, NP_PORT, 1), &l);
@@ -225,48 +225,10 @@ static void np_port_lookup_number(struct kunit *test)
 		c[i] = np_tclaim_new(test, NP_FORM_V4_ANY);
 		c[i]->reuseport = true;
 		KUNIT_ASSERT_EQ(test, np_claim_bind(t, c[i], ports[i]), 0);
-		KUNIT_ASSERT_EQ(test, np_claim_listen(c[i], &l[i]), 0);
+		KUNIT_ASSERT_EQ(test, np_tclaim_listen(c[i], &l[i]), 0);
 		KUNIT_EXPECT_PTR_EQ(test, np_lookup(t, NP_FORM_V4_A, ports[i], 0), &l[i]);
 	}
 	for (i = 0; i < ARRAY_SIZE(ports); i++) {
-		np_tclaim_unlisten(c[i], &l[i]);
-		np_tclaim_drop(t, c[i]);
-	}
-	synchronize_rcu();
-}
-
-/* Listeners that share a port share its connections, whoever came first; one
- * that suits less well gets none.
- */
-static void np_port_lookup_shared(struct kunit *test)
-{
-	static const enum np_form forms[] = {
-		NP_FORM_V4_A, NP_FORM_V6_ANY, NP_FORM_V4_A, NP_FORM_V4_ANY, NP_FORM_V4_A,
-	};
-	struct np_claim *c[ARRAY_SIZE(forms)];
-	struct np_listener l[ARRAY_SIZE(forms)], *got;
-	int count[ARRAY_SIZE(forms)] = { }, i;
-	struct np_ports *t = test->priv;
-
-	for (i = 0; i < ARRAY_SIZE(forms); i++) {
-		c[i] = np_tclaim_new(test, forms[i]);
-		c[i]->reuseport = true;
-		KUNIT_ASSERT_EQ(test, np_claim_bind(t, c[i], NP_PORT), 0);
-		KUNIT_ASSERT_EQ(test, np_claim_listen(c[i], &l[i]), 0);
-	}
-	for (i = 0; i < 600; i++) {
-		got = np_lookup(t, NP_FORM_V4_A, NP_PORT, 1);
-		KUNIT_ASSERT_NOT_NULL(test, got);
-		count[got - l]++;
-	}
-	for (i = 0; i < ARRAY_SIZE(forms); i++) {
-		if (forms[i] == NP_FORM_V4_A) {
-			/* A third, give or take eight standard deviations. */
-			KUNIT_EXPECT_GT(test, count[i], 200 - 8 * 12);
-			KUNIT_EXPECT_LT(test, count[i], 200 + 8 * 12);
-		} else {
-			KUNIT_EXPECT_EQ(test, count[i], 0);
-		}
 		np_tclaim_unlisten(c[i], &l[i]);
 		np_tclaim_drop(t, c[i]);
 	}
@@ -278,7 +240,6 @@ static struct kunit_case np_port_listen_cases[] = {
 	KUNIT_CASE_PARAM(np_port_lookup_table, np_lookup_gen_params),
 	KUNIT_CASE(np_port_lookup_not_listening),
 	KUNIT_CASE(np_port_lookup_number),
-	KUNIT_CASE(np_port_lookup_shared),
 	{}
 };
 

@@ -45,10 +45,10 @@ static int np_contest_binder(void *arg)
 		if (atomic_inc_return(&n->holders[k]) != 1)
 			err = -EEXIST;
 		if (i % 2) {
-			if (np_claim_listen(&c, &l[i]))
+			if (np_tclaim_listen(&c, &l[i]))
 				err = -EIO;
 			else
-				np_claim_unlisten(&c, &l[i]);
+				np_tclaim_unlisten(&c, &l[i]);
 		}
 		atomic_dec(&n->holders[k]);
 		np_claim_drop(n->ports, &c);
@@ -100,14 +100,14 @@ static void np_port_contest(struct kunit *test)
 #define NP_SHARE_CONNS	150
 
 /**
- * struct np_share - threads that choose ports from one range
+ * struct np_chooser - threads that choose ports from one range
  * @ports: the table
  * @range: the range
  * @claims: of the thread
  * @used: numbers that are held, over all threads
  * @bind: bind rather than connect
  */
-struct np_share {
+struct np_chooser {
 	struct np_ports *ports;
 	const struct np_range *range;
 	struct np_claim *claims;
@@ -118,7 +118,7 @@ struct np_share {
 /* Take ports until there are enough, three times over. */
 static int np_share_worker(void *arg)
 {
-	struct np_share *s = arg;
+	struct np_chooser *s = arg;
 	struct np_claim *c;
 	int turn, i, err;
 
@@ -161,7 +161,7 @@ static void np_port_share_range(struct kunit *test)
 {
 	const int n = NP_RACE_THREADS * NP_SHARE_CONNS;
 	struct np_range range = { .lo = 20000, .hi = 20000 + 2 * n - 1 };
-	struct np_share s[NP_RACE_THREADS] = { };
+	struct np_chooser s[NP_RACE_THREADS] = { };
 	struct np_thread *worker[NP_RACE_THREADS];
 	struct np_ports *t = test->priv;
 	struct np_claim *c;
