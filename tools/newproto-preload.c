@@ -4,8 +4,8 @@
  *
  * It replaces socket() and nothing else. A TCP socket that the program asks for is made with
  * IPPROTO_NEWPROTO instead; it is bound and connected with the same addresses, so no other call
- * has to know. So is a UDP socket, if newproto_run was told so. Whatever else is asked for goes
- * through untouched.
+ * has to know. So is a UDP socket, if newproto_run was told so. On request what was made so gets
+ * two socket options before the program has it. Whatever else is asked for goes through untouched.
  *
  * socket() may be called from a signal handler, from any thread and in a vfork() child, so there is
  * no lock, no allocation and no stdio here.
@@ -27,8 +27,15 @@
 /* The socket() after ours: another preload's, or the C library's. Written after what follows. */
 static int (*next_socket)(int domain, int type, int protocol);
 
+/* The same of setsockopt(), which we do not replace: those before us see what the program does. */
+static int (*next_setsockopt)(int fd, int level, int name, const void *value, socklen_t len);
+
 /* Are UDP sockets ours, too? */
 static bool datagrams;
+
+/* What our sockets are given: SO_REUSEPORT, and NEWPROTO_GRACE unless that is negative. */
+static bool reuseport;
+static int grace = -1;
 
 /* What of the family a call wants: a kernel may have the one and not the other. */
 enum kind { STREAM, DATAGRAM, KINDS, OTHER };
@@ -43,14 +50,15 @@ static long absent_in[KINDS];
 /*
  * This is done before main() because dlsym() may take the loader's lock and allocate, and because
  * the program may change its environment later. A constructor of another library can run before
- * this one; hook_ready() then looks up itself.
+ * this one; hook_ready() then looks up itself. A grace that is no number is as good as none.
  */
 __attribute__((constructor))
 static void look_up(void)
 {
-	const char *value = getenv(DATAGRAMS_VARIABLE);
-
-	datagrams = value && *value;
+	datagrams = is_asked_for(DATAGRAMS_VARIABLE);
+	reuseport = is_asked_for(REUSEPORT_VARIABLE);
+	grace = whole_number(getenv(GRACE_VARIABLE));
+	next_setsockopt = dlsym(RTLD_NEXT, "setsockopt");
 	__atomic_store_n(&next_socket, dlsym(RTLD_NEXT, "socket"), __ATOMIC_RELEASE);
 }
 
@@ -110,6 +118,24 @@ static bool is_refusal(int error)
 	}
 }
 
+/*
+ * Makes a socket of the family ready to be a member of a group. That must be before bind(), and is
+ * no loss to streams that connect: only bind() makes members. What fails is told to nobody but by
+ * newproto_run --check: the program has not asked for it, and is better off with the socket than
+ * without, as on a kernel that has the family and no groups.
+ */
+static void set_options(int fd)
+{
+	static const int on = 1;
+	int before = errno;
+
+	if (reuseport)
+		next_setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+	if (grace >= 0)
+		next_setsockopt(fd, SOL_NEWPROTO, NEWPROTO_GRACE, &grace, sizeof(grace));
+	errno = before;
+}
+
 __attribute__((visibility("default")))
 int socket(int domain, int type, int protocol)
 {
@@ -126,6 +152,8 @@ int socket(int domain, int type, int protocol)
 		return next_socket(domain, type, protocol);
 
 	fd = next_socket(domain, type, IPPROTO_NEWPROTO);
+	if (fd >= 0)
+		set_options(fd);
 	if (fd >= 0 || !is_refusal(errno))
 		return fd;
 

@@ -3,7 +3,7 @@
  * newproto_run: runs a program with its TCP sockets, and on request its UDP sockets, over
  * AF_NEWPROTO.
  *
- * All it does is to put newproto-preload.so into LD_PRELOAD, and a variable for it beside that, and
+ * All it does is to put newproto-preload.so into LD_PRELOAD, and variables for it beside that, and
  * to execute the program; --check tells beforehand whether that will have an effect.
  */
 #include <err.h>
@@ -21,18 +21,21 @@
 
 static const char usage[] =
 	"Usage: newproto_run [OPTION]... PROGRAM [ARGUMENT]...\n"
-	"       newproto_run --check [--datagrams] [PROGRAM]\n"
+	"       newproto_run --check [OPTION]... [PROGRAM]\n"
 	"Run PROGRAM with its TCP sockets over AF_NEWPROTO.\n"
 	"\n"
 	"  -d, --datagrams  its UDP sockets, too (read newproto_run(1) about names)\n"
+	"  -r, --reuseport  set SO_REUSEPORT on them: a second server shares the port\n"
+	"  -g, --grace MS   keep a port and what waits there for MS milliseconds after\n"
+	"                   its last server; needs --reuseport, or a PROGRAM that sets it\n"
 	"  -c, --check      do not run: say what would become of PROGRAM's sockets\n"
 	"  -h, --help       print this text\n"
 	"  -V, --version    print the version\n"
 	"\n"
 	"--check exits with 0 if AF_NEWPROTO would carry them, 1 if this kernel does not\n"
-	"have the family (or its datagrams, if you ask for them), 2 if the program cannot\n"
-	"be reached. newproto_run itself exits with 125 if it fails, 126 if PROGRAM cannot\n"
-	"be run, 127 if there is no PROGRAM.\n";
+	"have the family (or its datagrams or groups, if you ask for them), 2 if the\n"
+	"program cannot be reached. newproto_run itself exits with 125 if it fails, 126\n"
+	"if PROGRAM cannot be run, 127 if there is no PROGRAM.\n";
 
 /*
  * The library is beside this program in a tree that was built and not installed, else where
@@ -102,11 +105,23 @@ static int set_preload(const char *path)
 	return error ? -1 : 0;
 }
 
-bool datagrams_wanted(void)
+static int set_variable(const char *name, const char *value)
 {
-	const char *value = getenv(DATAGRAMS_VARIABLE);
+	if (setenv(name, value, 1)) {
+		warn("cannot set %s", name);
+		return EXIT_TROUBLE;
+	}
+	return 0;
+}
 
-	return value && *value;
+static int set_grace(const char *ms)
+{
+	if (whole_number(ms) < 0) {
+		warnx("--grace: '%s' is not a whole number of milliseconds from 0 to %d", ms,
+		      INT_MAX);
+		return EXIT_TROUBLE;
+	}
+	return set_variable(GRACE_VARIABLE, ms);
 }
 
 static int run(char *argv[], const char *preload)
@@ -131,30 +146,41 @@ static int flushed(int code)
 	return code;
 }
 
-int main(int argc, char *argv[])
+static int advise(void)
+{
+	fputs("Try 'newproto_run --help'.\n", stderr);
+	return EXIT_TROUBLE;
+}
+
+/* Returns an exit code, or -1 to go on with what optind says. */
+static int parse_options(int argc, char *argv[], bool *only_check)
 {
 	static const struct option options[] = {
 		{ "check", no_argument, NULL, 'c' },
 		{ "datagrams", no_argument, NULL, 'd' },
+		{ "grace", required_argument, NULL, 'g' },
 		{ "help", no_argument, NULL, 'h' },
+		{ "reuseport", no_argument, NULL, 'r' },
 		{ "version", no_argument, NULL, 'V' },
 		{ }
 	};
-	char preload[PATH_MAX];
-	bool only_check = false;
+	int error = 0;
 	int opt;
 
 	/* "+": options after PROGRAM are the program's. */
-	while ((opt = getopt_long(argc, argv, "+cdhV", options, NULL)) != -1) {
+	while (!error && (opt = getopt_long(argc, argv, "+cdg:hrV", options, NULL)) != -1) {
 		switch (opt) {
 		case 'c':
-			only_check = true;
+			*only_check = true;
 			break;
 		case 'd':
-			if (setenv(DATAGRAMS_VARIABLE, "1", 1)) {
-				warn("cannot set " DATAGRAMS_VARIABLE);
-				return EXIT_TROUBLE;
-			}
+			error = set_variable(DATAGRAMS_VARIABLE, "1");
+			break;
+		case 'g':
+			error = set_grace(optarg);
+			break;
+		case 'r':
+			error = set_variable(REUSEPORT_VARIABLE, "1");
 			break;
 		case 'h':
 			fputs(usage, stdout);
@@ -163,14 +189,23 @@ int main(int argc, char *argv[])
 			puts("newproto_run " VERSION);
 			return flushed(0);
 		default:
-			fputs("Try 'newproto_run --help'.\n", stderr);
-			return EXIT_TROUBLE;
+			return advise();
 		}
 	}
+	return error ? error : -1;
+}
+
+int main(int argc, char *argv[])
+{
+	char preload[PATH_MAX];
+	bool only_check = false;
+	int code = parse_options(argc, argv, &only_check);
+
+	if (code >= 0)
+		return code;
 	if (optind == argc && !only_check) {
 		warnx("no program given");
-		fputs("Try 'newproto_run --help'.\n", stderr);
-		return EXIT_TROUBLE;
+		return advise();
 	}
 	if (find_preload(preload))
 		return EXIT_TROUBLE;

@@ -5,14 +5,20 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stdlib.h>
 
-/* Set, and not empty: the preload library maps UDP sockets, too. */
-#define DATAGRAMS_VARIABLE	"NEWPROTO_DATAGRAMS"
+/*
+ * How newproto_run tells the preload library what to do, and the programs started in such a run
+ * theirs. The first two count if they are set, and not empty.
+ */
+#define DATAGRAMS_VARIABLE	"NEWPROTO_DATAGRAMS"	/* map UDP sockets, too */
+#define REUSEPORT_VARIABLE	"NEWPROTO_REUSEPORT"	/* set SO_REUSEPORT on what is mapped */
+#define GRACE_VARIABLE		"NEWPROTO_GRACE"	/* and NEWPROTO_GRACE, to so many ms */
 
 /* Exit codes; those of a program that was run are its own. */
 enum {
 	EXIT_CARRIED	= 0,	/* --check: the sockets asked about will be AF_NEWPROTO's */
-	EXIT_ABSENT	= 1,	/* --check: they would be, but not all can be had of this kernel */
+	EXIT_ABSENT	= 1,	/* --check: they would be, but this kernel does not have it all */
 	EXIT_OUT_OF_REACH = 2,	/* --check: this program cannot be reached */
 	EXIT_TROUBLE	= 125,	/* newproto_run itself failed */
 	EXIT_CANNOT_RUN	= 126,	/* the program was found and could not be run */
@@ -35,8 +41,32 @@ struct elf_facts {
  */
 int elf_inspect(int fd, struct elf_facts *facts);
 
-/* Are UDP sockets to be mapped, by --datagrams or because newproto_run runs in such a run? */
-bool datagrams_wanted(void);
+/* Is @variable set, by an option or because newproto_run runs in such a run? */
+static inline bool is_asked_for(const char *variable)
+{
+	const char *value = getenv(variable);
+
+	return value && *value;
+}
+
+/*
+ * The whole number, at most INT_MAX, that @text is from its first character to its last; -1 if it
+ * is none, or NULL. Anybody may have set the variable that it comes from.
+ */
+static inline int whole_number(const char *text)
+{
+	int number = 0;
+
+	if (!text || !*text)
+		return -1;
+	for (; *text; text++) {
+		if (*text < '0' || *text > '9' ||
+		    __builtin_mul_overflow(number, 10, &number) ||
+		    __builtin_add_overflow(number, *text - '0', &number))
+			return -1;
+	}
+	return number;
+}
 
 /*
  * newproto_run --check: prints what would happen to @program (NULL: to any) with the preload

@@ -176,10 +176,15 @@ static const char *out_of_reach(const struct target *target, const struct elf_fa
 	return secure_reason(target);
 }
 
+static int family_socket(int domain, int type)
+{
+	return socket(domain, type | SOCK_CLOEXEC, IPPROTO_NEWPROTO);
+}
+
 /* Makes a socket of the family and throws it away. Returns 0, or what errno said. */
 static int family_error(int domain, int type)
 {
-	int fd = socket(domain, type | SOCK_CLOEXEC, IPPROTO_NEWPROTO);
+	int fd = family_socket(domain, type);
 
 	if (fd < 0)
 		return errno;
@@ -204,6 +209,66 @@ static bool type_present(const char *label, int type)
 	return !v4 || !v6;
 }
 
+/* Does to a socket what the preload library would. Returns 0, or what errno said. */
+static int group_error(int type)
+{
+	int fd = family_socket(AF_INET, type), on = 1, error = 0;
+	int ms = whole_number(getenv(GRACE_VARIABLE));
+
+	if (fd < 0)
+		fd = family_socket(AF_INET6, type);
+	if (fd < 0)
+		return errno;
+	/* Any grace will do to see that there are groups. */
+	if (ms < 0)
+		ms = 0;
+	if ((is_asked_for(REUSEPORT_VARIABLE) &&
+	     setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on))) ||
+	    setsockopt(fd, SOL_NEWPROTO, NEWPROTO_GRACE, &ms, sizeof(ms)))
+		error = errno;
+	close(fd);
+	return error;
+}
+
+/* Can the sockets that can be had be members of groups? Prints a line about it. */
+static bool groups_present(bool streams, bool datagrams)
+{
+	int ms = whole_number(getenv(GRACE_VARIABLE));
+	int error = 0;
+
+	if (!streams && !datagrams) {
+		printf("groups:  none without the family\n");
+		return false;
+	}
+	if (streams)
+		error = group_error(SOCK_STREAM);
+	if (datagrams && !error)
+		error = group_error(SOCK_DGRAM);
+	if (error)
+		printf("groups:  not to be had (%s)\n", strerror(error));
+	else if (ms < 0)
+		printf("groups:  present, SO_REUSEPORT is set\n");
+	else if (is_asked_for(REUSEPORT_VARIABLE))
+		printf("groups:  present, SO_REUSEPORT is set, with a grace of %d ms\n", ms);
+	else
+		printf("groups:  present, with a grace of %d ms if the program sets SO_REUSEPORT\n",
+		       ms);
+	return !error;
+}
+
+/* Are sockets to be members of groups, and if so, can they? Complains of a bad variable. */
+static bool groups_as_asked_for(bool streams, bool datagrams)
+{
+	bool grace = whole_number(getenv(GRACE_VARIABLE)) >= 0;
+
+	if (!grace && is_asked_for(GRACE_VARIABLE))
+		printf("grace:   %s is ignored: not a whole number of milliseconds\n",
+		       GRACE_VARIABLE);
+	if (grace || is_asked_for(REUSEPORT_VARIABLE))
+		return groups_present(streams, datagrams);
+	return true;
+}
+
 static int inspect_library(const char *preload, struct elf_facts *library)
 {
 	int fd = open(preload, O_RDONLY | O_CLOEXEC);
@@ -223,19 +288,22 @@ static int inspect_library(const char *preload, struct elf_facts *library)
 }
 
 /* What of the sockets of @whose becomes the family's? */
-static int conclude(const char *whose, bool streams, bool datagrams)
+static int conclude(const char *whose, bool streams, bool datagrams, bool groups)
 {
+	const char *lack = groups ? "" : " (without groups)";
+
 	if (streams && datagrams)
-		printf("verdict: %s TCP and UDP sockets become AF_NEWPROTO's\n", whose);
+		printf("verdict: %s TCP and UDP sockets become AF_NEWPROTO's%s\n", whose, lack);
 	else if (streams)
-		printf("verdict: %s TCP sockets become AF_NEWPROTO's, UDP sockets stay UDP\n",
-		       whose);
+		printf("verdict: %s TCP sockets become AF_NEWPROTO's%s, UDP sockets stay UDP\n",
+		       whose, lack);
 	else if (datagrams)
-		printf("verdict: %s UDP sockets become AF_NEWPROTO's, TCP sockets stay TCP\n",
-		       whose);
+		printf("verdict: %s UDP sockets become AF_NEWPROTO's%s, TCP sockets stay TCP\n",
+		       whose, lack);
 	else
 		printf("verdict: %s sockets stay TCP and UDP\n", whose);
-	return streams && datagrams == datagrams_wanted() ? EXIT_CARRIED : EXIT_ABSENT;
+	return streams && datagrams == is_asked_for(DATAGRAMS_VARIABLE) && groups ?
+	       EXIT_CARRIED : EXIT_ABSENT;
 }
 
 int check(const char *program, const char *preload)
@@ -243,7 +311,7 @@ int check(const char *program, const char *preload)
 	struct elf_facts library;
 	struct target target;
 	const char *reason = NULL;
-	bool streams, datagrams;
+	bool streams, datagrams, groups;
 	int error;
 
 	if (inspect_library(preload, &library))
@@ -258,15 +326,16 @@ int check(const char *program, const char *preload)
 	}
 	printf("preload: %s\n", preload);
 	streams = type_present("family:", SOCK_STREAM);
-	if (datagrams_wanted()) {
+	if (is_asked_for(DATAGRAMS_VARIABLE)) {
 		datagrams = type_present("udp:", SOCK_DGRAM);
 	} else {
 		datagrams = false;
 		printf("udp:     stays UDP, as --datagrams is not given\n");
 	}
+	groups = groups_as_asked_for(streams, datagrams);
 	if (reason) {
 		printf("verdict: out of reach: %s\n", reason);
 		return EXIT_OUT_OF_REACH;
 	}
-	return conclude(program ? "its" : "a program's", streams, datagrams);
+	return conclude(program ? "its" : "a program's", streams, datagrams, groups);
 }

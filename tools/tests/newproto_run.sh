@@ -16,7 +16,8 @@ library=$built/newproto-preload.so
 probe=$built/tests/socket_probe
 scripted=$built/tests/scripted_socket.so
 caps=$built/tests/file_caps
-unset LD_PRELOAD SCRIPT NEWPROTO_DATAGRAMS
+unset LD_PRELOAD SCRIPT SCRIPT_REUSEPORT SCRIPT_GRACE SCRIPT_TYPE SCRIPT_EARLY
+unset NEWPROTO_DATAGRAMS NEWPROTO_REUSEPORT NEWPROTO_GRACE
 
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
@@ -65,8 +66,9 @@ errno_of()
 {
 	case $1 in
 	EPERM) echo 1 ;; ENOMEM) echo 12 ;; EACCES) echo 13 ;; EINVAL) echo 22 ;;
-	ENFILE) echo 23 ;; EMFILE) echo 24 ;; EPROTONOSUPPORT) echo 93 ;;
-	ESOCKTNOSUPPORT) echo 94 ;; EAFNOSUPPORT) echo 97 ;; ENOBUFS) echo 105 ;;
+	ENFILE) echo 23 ;; EMFILE) echo 24 ;; ENOPROTOOPT) echo 92 ;;
+	EPROTONOSUPPORT) echo 93 ;; ESOCKTNOSUPPORT) echo 94 ;; EOPNOTSUPP) echo 95 ;;
+	EAFNOSUPPORT) echo 97 ;; ENOBUFS) echo 105 ;;
 	esac
 }
 
@@ -192,6 +194,114 @@ datagrams()
 		'^calls 0, answered$' with_datagrams 0 "$probe" resolver
 }
 
+# The variables by which newproto_run tells the library, and programs that are started in its run.
+group_variables()
+{
+	# shellcheck disable=SC2016 # for the inner shell
+	show='echo "[$NEWPROTO_REUSEPORT $NEWPROTO_GRACE]"'
+
+	expect "without options no variables" 0 '^\[ \]$' "$run" sh -c "$show"
+	expect "--reuseport sets its variable" 0 '^\[1 \]$' "$run" --reuseport sh -c "$show"
+	expect "-r, too" 0 '^\[1 \]$' "$run" -r sh -c "$show"
+	expect "--grace sets its variable, and implies nothing" 0 '^\[ 5000\]$' \
+		"$run" --grace 5000 sh -c "$show"
+	expect "--grace=MS" 0 '^\[ 0\]$' "$run" --grace=0 sh -c "$show"
+	expect "-g, too" 0 '^\[1 2147483647\]$' "$run" -rg 2147483647 sh -c "$show"
+	expect "the last --grace counts" 0 '^\[ 2\]$' "$run" -g 1 -g 2 sh -c "$show"
+	expect "groups for a program that is started in such a run" 0 '^\[1 7\]$' \
+		"$run" -r -g 7 "$run" sh -c "$show"
+	expect "another grace for it" 0 '^\[1 8\]$' "$run" -r -g 7 "$run" -g 8 sh -c "$show"
+	for ms in '' x 5s -1 +5 ' 5' '5 ' 0x10 1.5 2147483648 4294967296 18446744073709551617; do
+		expect "--grace '$ms'" 125 "^newproto_run: --grace: '$(literally "$ms")' is not" \
+			"$run" --grace "$ms" echo run
+	done
+	expect "--grace without MS" 125 "requires an argument" "$run" --grace
+}
+
+# The same with those variables, where "-" is one that is not set.
+with_groups() # REUSEPORT GRACE SCRIPT COMMAND...
+{
+	[ "$1" = - ] || export NEWPROTO_REUSEPORT="$1"
+	[ "$2" = - ] || export NEWPROTO_GRACE="$2"
+	shift 2
+	behind_us "$@"
+	code=$?
+	unset NEWPROTO_REUSEPORT NEWPROTO_GRACE
+	return $code
+}
+
+groups()
+{
+	plain='^protocol 6 reuseport 0 grace none set$'
+	both='^protocol 6 reuseport 1 grace none set SO_REUSEPORT=1 NEWPROTO_GRACE=5000$'
+
+	expect "without options none is set" 0 "$plain" with_groups - - 0 "$probe" options
+	expect "--reuseport: set on a TCP socket" 0 \
+		'^protocol 6 reuseport 1 grace none set SO_REUSEPORT=1$' \
+		with_groups 1 - 0 "$probe" options
+	expect "--grace: set on a TCP socket" 0 \
+		'^protocol 6 reuseport 0 grace none set NEWPROTO_GRACE=5000$' \
+		with_groups - 5000 0 "$probe" options
+	expect "both, errno left alone" 0 "$both" with_groups 1 5000 0 "$probe" options
+	expect "a grace of 0 is set" 0 ' set NEWPROTO_GRACE=0$' with_groups - 0 0 "$probe" options
+	expect "the longest grace" 0 ' set NEWPROTO_GRACE=2147483647$' \
+		with_groups - 2147483647 0 "$probe" options
+	expect "an empty NEWPROTO_REUSEPORT is none" 0 "$plain" with_groups '' - 0 "$probe" options
+	for ms in '' x 5s -1 +5 ' 5' '5 ' 0x10 1.5 2147483648 4294967296 18446744073709551617; do
+		expect "NEWPROTO_GRACE '$ms' is ignored" 0 "$plain" \
+			with_groups - "$ms" 0 "$probe" options
+	done
+	expect "a bad NEWPROTO_GRACE is no matter to the other" 0 ' set SO_REUSEPORT=1$' \
+		with_groups 1 bad 0 "$probe" options
+	expect "the environment is read once" 0 "$plain" with_groups - - 0 "$probe" late
+	expect "a socket made before the library is ready" 0 \
+		' set SO_REUSEPORT=1 NEWPROTO_GRACE=5 SO_REUSEPORT=1 NEWPROTO_GRACE=5$' \
+		env SCRIPT_EARLY=1 NEWPROTO_REUSEPORT=1 NEWPROTO_GRACE=5 SCRIPT=0 \
+		LD_PRELOAD="$library:$scripted" "$probe" options
+	expect "through newproto_run" 0 'set SO_REUSEPORT=1 NEWPROTO_GRACE=5000$' \
+		env LD_PRELOAD="$library:$scripted" SCRIPT=0 \
+		"$run" --reuseport --grace 5000 "$probe" options
+	expect "every kind of socket() gets what it should" 0 '^wrong 0$' \
+		with_groups 1 5000 0 "$probe" passed
+	expect "threads and signal handlers, with both" 0 '^failed 0, short 0, allocated 0$' \
+		with_groups 1 5000 0 timeout 300 "$probe" signals
+}
+
+# UDP sockets, which are as they were unless --datagrams is given; and sockets of the family that
+# are not to be had, or have no such options.
+groups_of_others()
+{
+	absent=$(errno_of EPROTONOSUPPORT)
+	no_option=$(errno_of ENOPROTOOPT)
+	plain='^protocol 6 reuseport 0 grace none set$'
+
+	expect "a UDP socket gets none" 0 '^protocol 17 reuseport 0 grace none set$' \
+		with_groups 1 5000 0 "$probe" datagram-options
+	expect "--datagrams: it gets both" 0 \
+		'^protocol 17 reuseport 1 grace none set SO_REUSEPORT=1 NEWPROTO_GRACE=5000$' \
+		env NEWPROTO_REUSEPORT=1 NEWPROTO_GRACE=5000 NEWPROTO_DATAGRAMS=1 SCRIPT=0 \
+		LD_PRELOAD="$library:$scripted" "$probe" datagram-options
+	expect "--datagrams: every kind of socket() gets what it should" 0 '^wrong 0$' \
+		env NEWPROTO_REUSEPORT=1 NEWPROTO_GRACE=5000 NEWPROTO_DATAGRAMS=1 SCRIPT=0 \
+		LD_PRELOAD="$library:$scripted" "$probe" passed
+	for name in EPROTONOSUPPORT EAFNOSUPPORT EPERM; do
+		expect "$name: the program's own socket gets none" 0 "$plain" \
+			with_groups 1 5000 "$(errno_of $name)" "$probe" options
+	done
+	expect "nor does one made while the family is known to be absent" 0 '^calls 1$' \
+		with_groups 1 5000 "$absent" "$probe" twice
+	expect "EMFILE: nothing to set" 0 "^errno $(errno_of EMFILE) set\$" \
+		with_groups 1 5000 "$(errno_of EMFILE)" "$probe" options
+	expect "a kernel without groups: the socket is the program's, errno left alone" 0 \
+		'^protocol 6 reuseport 1 grace none set SO_REUSEPORT=1 NEWPROTO_GRACE=5000$' \
+		env SCRIPT_GRACE="$no_option" NEWPROTO_REUSEPORT=1 NEWPROTO_GRACE=5000 SCRIPT=0 \
+		LD_PRELOAD="$library:$scripted" "$probe" options
+	expect "SO_REUSEPORT refused: the grace is set all the same" 0 \
+		'^protocol 6 reuseport 0 grace none set SO_REUSEPORT=1 NEWPROTO_GRACE=5000$' \
+		env SCRIPT_REUSEPORT="$(errno_of EOPNOTSUPP)" NEWPROTO_REUSEPORT=1 \
+		NEWPROTO_GRACE=5000 SCRIPT=0 LD_PRELOAD="$library:$scripted" "$probe" options
+}
+
 # Every kind of socket() with the OPTIONs of newproto_run, on this kernel.
 every_kind() # NAME OPTION...
 {
@@ -205,6 +315,21 @@ every_kind() # NAME OPTION...
 	else
 		result "not ok" "$name"
 	fi
+}
+
+# What a socket says of its options under newproto_run --reuseport --grace 5000, on this kernel.
+kernel_groups()
+{
+	has='protocol 6 reuseport 0 grace none'
+	if [ "$family" -eq 258 ]; then
+		has='protocol 258 reuseport 1 grace none'
+		"$run" --check --reuseport --grace 5000 >"$dir/out" &&
+			has='protocol 258 reuseport 1 grace 5000'
+	fi
+	expect "the options of a TCP socket under newproto_run --reuseport --grace" 0 "^$has\$" \
+		"$run" --reuseport --grace 5000 "$probe" options
+	expect "those of a UDP socket" 0 '^protocol 17 reuseport 0 grace none$' \
+		"$run" --reuseport --grace 5000 "$probe" datagram-options
 }
 
 kernel()
@@ -227,10 +352,12 @@ kernel()
 	fi
 	expect "a UDP socket's protocol under newproto_run --datagrams" 0 "^protocol $family\$" \
 		"$run" --datagrams "$probe" datagram
+	kernel_groups
 	every_kind "every kind of socket()"
 	every_kind "--datagrams: every kind of socket()" --datagrams
+	every_kind "--reuseport --grace: every kind of socket()" --reuseport --grace 5000
 	expect "threads and signal handlers" 0 '^failed 0, short 0, allocated 0$' \
-		"$run" "$probe" signals
+		timeout 300 "$run" "$probe" signals
 }
 
 check_kinds()
@@ -264,6 +391,61 @@ check_kinds()
 	{ head -c 18 "$probe"; printf '\376\376'; tail -c +21 "$probe"; } >"$dir/alien"
 	chmod +x "$dir/alien"
 	expect "--check: another machine" 2 'built for another machine' "$run" --check "$dir/alien"
+}
+
+# newproto_run --check with the family as SCRIPT says.
+scripted_check() # SCRIPT OPTION...
+{
+	script=$1
+	shift
+	SCRIPT=$script LD_PRELOAD=$scripted "$run" --check "$@"
+}
+
+check_groups()
+{
+	no_option=$(errno_of ENOPROTOOPT)
+
+	scripted_check 0 >"$dir/checked"
+	expect "--check says nothing about groups that nobody has asked for" 0 \
+		'^preload family udp verdict $' \
+		sh -c "sed 's/:.*//' '$dir/checked' | tr '\\n' ' '"
+	expect "--check --reuseport" 0 '^groups:  present, SO_REUSEPORT is set$' \
+		scripted_check 0 --reuseport
+	expect "--check --reuseport --grace" 0 \
+		'^groups:  present, SO_REUSEPORT is set, with a grace of 5000 ms$' \
+		scripted_check 0 --reuseport --grace 5000 "$probe"
+	expect "--check --grace" 0 '^groups:  present, with a grace of 0 ms if the program sets' \
+		scripted_check 0 --grace 0
+	expect "--check in a run with groups" 0 '^groups:  present, .* grace of 7 ms$' \
+		env NEWPROTO_REUSEPORT=1 NEWPROTO_GRACE=7 SCRIPT=0 LD_PRELOAD="$scripted" \
+		"$run" --check
+	expect "--check with a bad NEWPROTO_GRACE" 0 '^grace:   NEWPROTO_GRACE is ignored' \
+		env NEWPROTO_GRACE=5s SCRIPT=0 LD_PRELOAD="$scripted" "$run" --check
+	expect "--check with it, and groups" 0 '^groups:  present, SO_REUSEPORT is set$' \
+		env NEWPROTO_GRACE=5s SCRIPT=0 LD_PRELOAD="$scripted" "$run" --check --reuseport
+	expect "--check where there are no groups" 1 '^groups:  not to be had \(Protocol not' \
+		env SCRIPT_GRACE="$no_option" SCRIPT=0 LD_PRELOAD="$scripted" \
+		"$run" --check --reuseport
+	expect "its verdict" 1 \
+		"^verdict: its TCP sockets become AF_NEWPROTO's \(without groups\), UDP" \
+		env SCRIPT_GRACE="$no_option" SCRIPT=0 LD_PRELOAD="$scripted" \
+		"$run" --check --grace 5000 "$probe"
+	expect "--check where there are none, and none is asked for" 0 "AF_NEWPROTO's, UDP" \
+		env SCRIPT_GRACE="$no_option" SCRIPT=0 LD_PRELOAD="$scripted" "$run" --check
+	expect "--check where SO_REUSEPORT is refused" 1 '^groups:  not to be had \(Operation not' \
+		env SCRIPT_REUSEPORT="$(errno_of EOPNOTSUPP)" SCRIPT=0 LD_PRELOAD="$scripted" \
+		"$run" --check --reuseport
+	expect "--check where datagrams alone have no groups" 1 \
+		"^verdict: .* TCP and UDP sockets become AF_NEWPROTO's \(without groups\)\$" \
+		env SCRIPT_GRACE="$no_option" SCRIPT_TYPE=2 SCRIPT=0 LD_PRELOAD="$scripted" \
+		"$run" --check --reuseport --datagrams
+	expect "the same without --datagrams" 0 '^groups:  present, SO_REUSEPORT is set$' \
+		env SCRIPT_GRACE="$no_option" SCRIPT_TYPE=2 SCRIPT=0 LD_PRELOAD="$scripted" \
+		"$run" --check --reuseport
+	expect "--check --reuseport without the family" 1 '^groups:  none without the family$' \
+		scripted_check "$(errno_of EPROTONOSUPPORT)" --reuseport
+	expect "--check --reuseport: out of reach" 2 '^verdict: out of reach: static' \
+		scripted_check 0 --reuseport "$built/tests/static_probe"
 }
 
 script() # FILE FIRST-LINE
@@ -333,8 +515,12 @@ options
 preload_list
 mapping
 datagrams
+group_variables
+groups
+groups_of_others
 kernel
 check_kinds
+check_groups
 check_scripts
 check_privileged
 echo "1..$count"

@@ -3,11 +3,16 @@
  * socket_probe: what a program sees of socket() under newproto_run.
  *
  *   sockets     every kind of socket(), against what this kernel has; TAP
- *   passed      every kind again: how many came to scripted_socket.so otherwise than they should
+ *   passed      every kind again: how many came to scripted_socket.so otherwise than they should,
+ *               or got options that they should not have
  *   answer      one TCP socket: prints its protocol or the errno, the calls and the last protocol
  *               that came to scripted_socket.so, and whether errno was left alone
  *   datagram    the same of a UDP socket
- *   twice       two TCP sockets at once: how many calls came through
+ *   options     one TCP socket: its protocol, the options that newproto_run can set, and what came
+ *               to scripted_socket.so to set them
+ *   datagram-options  the same of a UDP socket
+ *   late        the same as options, in an environment that was changed after the start
+ *   twice       two TCP sockets at once: how many calls came through, and options if any
  *   mixed       a TCP and a UDP socket at once: the same
  *   signals     socket() from threads and from a signal handler at the same time
  *   resolver    the C library asks a name server over UDP: how many calls came through
@@ -37,6 +42,7 @@
 #include <linux/newproto.h>
 
 #include "../newproto_run.h"
+#include "scripted_socket.h"
 
 #define ERRNO_MARK	1234	/* no errno of any call */
 #define BOTH_FLAGS	(SOCK_CLOEXEC | SOCK_NONBLOCK)
@@ -88,9 +94,7 @@ static const struct kind kinds[] = {
 
 static bool is_mapped(const struct kind *kind)
 {
-	const char *datagrams = getenv(DATAGRAMS_VARIABLE);
-
-	return kind->when == ALWAYS || (kind->when == ASKED && datagrams && *datagrams);
+	return kind->when == ALWAYS || (kind->when == ASKED && is_asked_for(DATAGRAMS_VARIABLE));
 }
 
 static int protocol_of(int fd)
@@ -101,6 +105,21 @@ static int protocol_of(int fd)
 	if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len))
 		err(1, "SO_PROTOCOL");
 	return protocol;
+}
+
+/* The options that newproto_run can set, as the kernel has them. */
+static void print_options(int fd)
+{
+	socklen_t len = sizeof(int);
+	int value;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &value, &len))
+		err(1, "SO_REUSEPORT");
+	printf(" reuseport %d", value);
+	if (getsockopt(fd, SOL_NEWPROTO, NEWPROTO_GRACE, &value, &len))
+		printf(" grace none");
+	else
+		printf(" grace %d", value);
 }
 
 /* The kernel's own answer, by way of no library. Returns the socket or -errno. */
@@ -176,28 +195,42 @@ static int sockets(void)
 	return failed ? 1 : 0;
 }
 
-/* scripted_socket.so's counters; NULL without it. */
-static const int *scripted(const char *name)
+/* What scripted_socket.so has written down; NULL without it. */
+static const void *scripted(const char *name)
 {
 	return dlsym(RTLD_DEFAULT, name);
+}
+
+/* How many options newproto_run was asked to set on each socket of the family. */
+static int options_due(void)
+{
+	return is_asked_for(REUSEPORT_VARIABLE) + (whole_number(getenv(GRACE_VARIABLE)) >= 0);
 }
 
 static int passed(void)
 {
 	const int *calls = scripted("scripted_calls"), *domain = scripted("scripted_domain");
 	const int *type = scripted("scripted_type"), *protocol = scripted("scripted_protocol");
-	int wrong = 0, before, want, fd;
+	const int *set = scripted("scripted_option_calls");
+	int wrong = 0, before, set_before, want, options, fd;
 
-	if (!calls || !domain || !type || !protocol)
+	if (!calls || !domain || !type || !protocol || !set)
 		errx(1, "not under scripted_socket.so");
 	for (const struct kind *kind = kinds; kind->name; kind++) {
 		want = is_mapped(kind) ? IPPROTO_NEWPROTO : kind->protocol;
+		options = is_mapped(kind) ? options_due() : 0;
 		before = *calls;
+		set_before = *set;
 		fd = socket(kind->domain, kind->type, kind->protocol);
 		if (*calls != before + 1 || *domain != kind->domain || *type != kind->type ||
 		    *protocol != want) {
 			printf("%s: %d calls, last (%d, %#x, %d)\n", kind->name, *calls - before,
 			       *domain, *type, *protocol);
+			wrong++;
+		}
+		if (*set - set_before != options) {
+			printf("%s: %d options set for %d\n", kind->name, *set - set_before,
+			       options);
 			wrong++;
 		}
 		if (fd >= 0)
@@ -225,14 +258,57 @@ static int answer(int type)
 	return 0;
 }
 
+static void print_scripted_option(const struct scripted_option *option, int fd)
+{
+	if (option->level == SOL_SOCKET && option->name == SO_REUSEPORT)
+		printf(" SO_REUSEPORT=%d", option->value);
+	else if (option->level == SOL_NEWPROTO && option->name == NEWPROTO_GRACE)
+		printf(" NEWPROTO_GRACE=%d", option->value);
+	else
+		printf(" (%d, %d)=%d", option->level, option->name, option->value);
+	if (option->fd != fd)
+		printf(" of descriptor %d, not %d", option->fd, fd);
+}
+
+static int options(int type)
+{
+	const struct scripted_option *list = scripted("scripted_options");
+	const int *set = scripted("scripted_option_calls");
+	int fd, error;
+
+	errno = ERRNO_MARK;
+	fd = socket(AF_INET, type, 0);
+	error = errno;
+	if (fd >= 0) {
+		printf("protocol %d", protocol_of(fd));
+		print_options(fd);
+	} else {
+		printf("errno %d", error);
+	}
+	if (set && list) {
+		printf(" set");
+		for (int i = 0; i < *set && i < SCRIPTED_OPTIONS; i++)
+			print_scripted_option(&list[i], fd);
+	}
+	puts(fd >= 0 && error != ERRNO_MARK ? " errno changed" : "");
+	return 0;
+}
+
+static int late(void)
+{
+	if (setenv(REUSEPORT_VARIABLE, "1", 1) || setenv(GRACE_VARIABLE, "1234", 1))
+		err(1, "environment");
+	return options(SOCK_STREAM);
+}
+
 /* Both in the same second of the clock that the library reads, or it is tried again. */
 static int twice(int type, int other_type)
 {
-	const int *calls = scripted("scripted_calls");
+	const int *calls = scripted("scripted_calls"), *set = scripted("scripted_option_calls");
 	struct timespec before, after;
 	int first;
 
-	if (!calls)
+	if (!calls || !set)
 		errx(1, "not under scripted_socket.so");
 	for (int tries = 0; tries < 5; tries++) {
 		clock_gettime(CLOCK_MONOTONIC_COARSE, &before);
@@ -241,7 +317,10 @@ static int twice(int type, int other_type)
 		close(socket(AF_INET, other_type, 0));
 		clock_gettime(CLOCK_MONOTONIC_COARSE, &after);
 		if (before.tv_sec == after.tv_sec) {
-			printf("calls %d\n", *calls - first);
+			printf("calls %d", *calls - first);
+			if (*set)
+				printf(" options %d", *set);
+			puts("");
 			return 0;
 		}
 	}
@@ -370,6 +449,12 @@ int main(int argc, char *argv[])
 		return answer(SOCK_STREAM);
 	if (!strcmp(what, "datagram"))
 		return answer(SOCK_DGRAM);
+	if (!strcmp(what, "options"))
+		return options(SOCK_STREAM);
+	if (!strcmp(what, "datagram-options"))
+		return options(SOCK_DGRAM);
+	if (!strcmp(what, "late"))
+		return late();
 	if (!strcmp(what, "twice"))
 		return twice(SOCK_STREAM, SOCK_STREAM);
 	if (!strcmp(what, "mixed"))
@@ -378,5 +463,5 @@ int main(int argc, char *argv[])
 		return signals();
 	if (!strcmp(what, "resolver"))
 		return ask_name_server();
-	errx(1, "usage: socket_probe sockets|passed|answer|datagram|twice|mixed|signals|resolver");
+	errx(1, "usage: socket_probe WHAT (the comment at the top has the list)");
 }
