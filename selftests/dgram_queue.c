@@ -406,8 +406,6 @@ TEST_F(dqueue, reuseport_program)
 	int fd[3], i, from = dgram_socket(d, 0);
 	char text[2] = "";
 
-	if (!over_udp())
-		SKIP(return, "taken, and not run: see newproto-differences.rst");
 	fd[0] = dgram_share(d, SO_REUSEPORT, 0);
 	fd[1] = dgram_share(d, SO_REUSEPORT, sock_port(fd[0]));
 	fd[2] = dgram_share(d, SO_REUSEPORT, sock_port(fd[0]));
