@@ -3,7 +3,8 @@
 # bench-report.awk: the figures of bench.sh as a table, and the bars that they have to meet.
 #
 # Input, separated by tabs: SECTION, what, row, kind, value, and more. Variables: quick (yes)
-# and module (no), both without bars; strict (1: a missed bar is a failure), connections, accel.
+# and module (no), both without bars; part (groups: only these); strict (1: a missed bar is a
+# failure), connections, accel. What is about groups is in bench-groups.awk.
 
 BEGIN {
 	FS = "\t"
@@ -221,7 +222,6 @@ function given_back(name, kind)
 
 function bars()
 {
-	print "Bars (instructions and memory)"
 	all_ahead(streams)
 	all_ahead(datagrams)
 	all_ahead(packets)
@@ -236,27 +236,36 @@ function bars()
 	at_most("idle memory, IPv6: below TCP's", "newproto6", "tcp6", 0)
 	given_back("no buffer page a second after the last byte was read, IPv4", "newproto")
 	given_back("no buffer page a second after the last byte was read, IPv6", "newproto6")
-	printf "%d met, %d missed, %d not measured\n", met, missed, unknown
 }
 
 END {
-	if (!seen["instructions"] && !seen["wall"] && !seen["memory"]) {
+	if (!seen["instructions"] && !seen["wall"] && !seen["memory"] && \
+	    !seen["instructions", "group"] && !seen["wall", "group"]) {
 		print "nothing was measured"
 		exit 1
 	}
+	times = "(two CPUs; QEMU " accel "; this machine's load was " load ")"
 	print ""
-	line("Linux " kernel, titles[1], titles[2], titles[3], titles[4], titles[5], "UNIX/NEW")
+	if (part == "groups")
+		print "Linux " kernel
+	else
+		line("Linux " kernel, titles[1], titles[2], titles[3], titles[4], titles[5], "UNIX/NEW")
 	print ""
 	speed_table("instructions", "Instructions per operation (one CPU, QEMU -icount)", 1, 0)
-	speed_table("wall", "Microseconds per operation (two CPUs; QEMU " accel \
-		    "; this machine's load was " load ")", 1000, 1)
+	speed_table("wall", "Microseconds per operation " times, 1000, 1)
 	memory_table()
+	groups_table("instructions", "SO_REUSEPORT groups of TCP and of AF_NEWPROTO by policy, instructions", 1, 0)
+	groups_table("wall", "SO_REUSEPORT groups, microseconds " times, 1000, 1)
 	for (kind in absent) {
 		print "not available in this guest: " kind
 		missing = 1
 	}
 	if (quick == "yes" || module == "no")
 		exit missing
-	bars()
+	print "Bars (instructions and memory)"
+	if (part != "groups")
+		bars()
+	groups_bars()
+	printf "%d met, %d missed, %d not measured\n", met, missed, unknown
 	exit (missing || unknown || (strict && missed)) ? 1 : 0
 }

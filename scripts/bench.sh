@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # bench.sh: measure AF_NEWPROTO side by side with pipe, AF_UNIX, TCP, UDP and AF_VSOCK on
-# the stock kernel in QEMU, print one table and say which bars are met.
+# the stock kernel in QEMU, print the tables and say which bars are met.
 
 . "$(dirname "$0")/lib.sh"
 . "$top/scripts/kernels.sh"
@@ -13,11 +13,15 @@ usage() {
 usage: bench.sh [options]
 
   --quick           only instructions per operation; by default of unix and newproto
+  --groups          only SO_REUSEPORT groups, of tcp and newproto; with --quick only
+                    their instructions
   --kinds LIST      of pipe,unix,tcp,udp,vsock,newproto
   --rows LIST       of pp64,pp4k,pp64k,ow64,ow1k,ow16k,ow64k,cycle,
                     dpp64,dpp8k,dow64,spp64,spp8k,sow64
-                    (pp: ping-pong, ow: one way; d: datagrams, s: sequenced packets;
-                    --kinds and --rows with --quick only)
+                    (pp: ping-pong, ow: one way; d: datagrams, s: sequenced packets),
+                    with --groups of gcycle1,gcycle2,gcycle8,gcycle64,gcycle1024,
+                    gmove2,gmove8,gbind (the number is that of members);
+                    --kinds and --rows with --quick only
   --ko FILE         measure this newproto.ko instead of building the tree's
   --no-module       only the others
   --batch           count instructions without the scheduler's wake-up preemption
@@ -28,7 +32,7 @@ Exits with 0 if everything could be measured.
 END
 }
 
-quick=no kinds='' rows='' ko='' module=yes batch='' strict=0 kernel=stock
+quick=no part=all kinds='' rows='' ko='' module=yes batch='' strict=0 kernel=stock
 connections=20000 repeats=5 slot_ms=100
 
 while [ $# -gt 0 ]; do
@@ -41,6 +45,7 @@ while [ $# -gt 0 ]; do
 	--ko) ko=$2 && shift ;;
 	-k) kernel=$2 && shift ;;
 	--quick) quick=yes ;;
+	--groups) part=groups ;;
 	--no-module) module=no ;;
 	--batch) batch=--batch ;;
 	--strict) strict=1 ;;
@@ -90,6 +95,7 @@ progress() {
 	while IFS=$'\t' read -r tag what row kind value rest; do
 		case $tag:$what in
 		BENCH:speed) say "$(printf '%-12s %-6s %-10s %12s' "$section" "$row" "$kind" "$value")" ;;
+		BENCH:group) say "$(printf '%-12s %-10s %-22s %12s' "$section" "$row" "$kind" "$value")" ;;
 		BENCH:memory) say "$(printf '%-12s %-6s %-10s %12s' "$section" "$row" "$kind" "$value")" ;;
 		BENCH:absent) say "$(printf '%-12s %-6s %-10s %12s' "$section" "$row" "$kind" \
 			absent): no $value sockets of this kind: $rest" ;;
@@ -123,6 +129,16 @@ instructions() {
 		--repeats $repeats ${kinds:+--kinds "$kinds"} ${rows:+--rows "$rows"}
 }
 
+# One process, all of whose sockets are in memory at once.
+groups_instructions() {
+	run instructions groups 900 -m 1024 -i shift=0,sleep=off -- groups \
+		--repeats $repeats ${kinds:+--kinds "$kinds"} ${rows:+--rows "$rows"}
+}
+
+groups_wall_clock() {
+	run wall groups-wall 900 -s 2 -m 1024 -- groups --repeats $repeats
+}
+
 # One processor, so that little hides on per-CPU lists, and no merging of slab caches, so
 # that each object has its own size.
 memory() {
@@ -130,20 +146,30 @@ memory() {
 		--connections $connections ${2:+"$2"}
 }
 
-wall_clock() {
+# Times say little without what else this machine was doing.
+note_load() {
 	local load
 	load=$(cut -d ' ' -f 1 /proc/loadavg)
 	echo "wall	load	$load" >"$work/load.tsv"
+}
+
+wall_clock() {
 	run wall wall 300 -s 2 -m 512 -- speed --repeats $repeats --slot $slot_ms
 }
 
-failed=0
-if [ $quick = yes ]; then
-	kinds=${kinds:-unix,newproto}
-	instructions || failed=1
-else
+count_instructions() {
+	local status=0
+
+	instructions || status=1
+	groups_instructions || status=1
+	return $status
+}
+
+everything() {
+	local counting kind
+
 	# Counting instructions does not mind company, and neither does counting bytes.
-	instructions &
+	count_instructions &
 	counting=$!
 	for kind in unix tcp tcp6 newproto newproto6; do
 		case $module:$kind in
@@ -158,8 +184,29 @@ else
 		esac
 	done
 	wait $counting || failed=1
+	note_load
 	wall_clock || failed=1
-fi
+	groups_wall_clock || failed=1
+}
+
+failed=0
+case $quick:$part in
+yes:all)
+	kinds=${kinds:-unix,newproto}
+	instructions || failed=1
+	;;
+yes:groups)
+	groups_instructions || failed=1
+	;;
+no:groups)
+	groups_instructions || failed=1
+	note_load
+	groups_wall_clock || failed=1
+	;;
+no:all)
+	everything
+	;;
+esac
 
 # --- the report --------------------------------------------------------------------------
 
@@ -167,7 +214,8 @@ tsv=$build/bench-$(date +%Y%m%d-%H%M%S).tsv
 cat "$work"/*.tsv >"$tsv"
 say "all figures, for other programs to read: $tsv"
 verdict=0
-awk -f "$top/scripts/bench-report.awk" -v quick=$quick -v module=$module -v strict=$strict \
+awk -f "$top/scripts/bench-report.awk" -f "$top/scripts/bench-groups.awk" \
+	-v quick=$quick -v module=$module -v part=$part -v strict=$strict \
 	-v connections=$connections -v accel="$("$top/scripts/vm.sh" --accel)" "$tsv" || verdict=$?
 [ $failed = 0 ] || die "not everything could be measured"
 exit $verdict

@@ -2,8 +2,9 @@
 /*
  * np_bench: sockets inside one host, side by side.
  *
- * The program knows the kinds of socket to compare (kinds.c), times them (speed.c)
- * and weighs idle ones (memory.c, with the readers of /proc in meminfo.c).
+ * The program knows the kinds of socket to compare (kinds.c), times them (speed.c), also
+ * in SO_REUSEPORT groups (groups.c), and weighs idle ones (memory.c, with the readers of
+ * /proc in meminfo.c).
  * It wants a guest of its own: scripts/bench.sh boots them.
  */
 #ifndef NP_BENCH_H
@@ -41,6 +42,8 @@ const struct kind *kind_find(const char *name, int type);
 const struct kind *kind_next(const struct kind *kind);
 bool kind_is_pipe(const struct kind *kind);
 bool kind_available(const struct kind *kind, const char *row);
+void listener_socket(struct listener *l, const struct kind *kind);
+void listener_name(struct listener *l);
 void listener_bind(struct listener *l, const struct kind *kind);
 void listener_open(struct listener *l, const struct kind *kind, int backlog);
 int listener_connect(const struct listener *l);
@@ -51,7 +54,7 @@ void end_close(struct end *e);
 
 /* speed.c */
 struct speed_options {
-	const char *kinds;	/* comma separated, NULL for all of the speed table */
+	const char *kinds;	/* comma separated, NULL for all of the table */
 	const char *rows;	/* likewise */
 	unsigned int repeats;	/* the median of so many is reported */
 	unsigned int slot_ms;	/* 0: fixed counts, else as many operations as fill it */
@@ -59,6 +62,9 @@ struct speed_options {
 };
 
 int speed_run(const struct speed_options *opt);
+
+/* groups.c */
+int groups_run(const struct speed_options *opt);
 
 /* memory.c */
 int memory_run(const char *name, unsigned int connections);
@@ -85,5 +91,8 @@ uint64_t now_ns(void);
 void put(int fd, const void *buf, size_t len);
 bool get(int fd, void *buf, size_t len);
 void write_file(const char *path, const char *text);
+void reserve_files(unsigned int sockets);
+void make_room_for_tcp(void);
+void sort_values(double *values, unsigned int n);
 
 #endif

@@ -116,19 +116,31 @@ static void any_address(struct listener *l)
 	}
 }
 
-/* A socket that is bound; @l->addr is its address. For datagrams that is all there is. */
-void listener_bind(struct listener *l, const struct kind *kind)
+/* A socket that can be bound to @l->addr. */
+void listener_socket(struct listener *l, const struct kind *kind)
 {
 	l->kind = kind;
 	any_address(l);
 	l->fd = socket(kind->domain, kind->type, kind->protocol);
 	if (l->fd < 0)
 		die("%s: socket", kind->name);
+}
+
+/* Bind it, and let @l->addr be what it then has. */
+void listener_name(struct listener *l)
+{
 	if (bind(l->fd, (struct sockaddr *)&l->addr, l->len))
-		die("%s: bind", kind->name);
+		die("%s: bind", l->kind->name);
 	l->len = sizeof(l->addr);
 	if (getsockname(l->fd, (struct sockaddr *)&l->addr, &l->len))
-		die("%s: getsockname", kind->name);
+		die("%s: getsockname", l->kind->name);
+}
+
+/* A socket that is bound; @l->addr is its address. For datagrams that is all there is. */
+void listener_bind(struct listener *l, const struct kind *kind)
+{
+	listener_socket(l, kind);
+	listener_name(l);
 }
 
 void listener_open(struct listener *l, const struct kind *kind, int backlog)

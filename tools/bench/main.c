@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * np_bench speed [--kinds LIST] [--rows LIST] [--repeats N] [--slot MS] [--batch]
+ * np_bench groups [--kinds LIST] [--rows LIST] [--repeats N]
  * np_bench memory --kinds KIND [--connections N] [--datagrams]
  *
  * Results are the lines that begin with BENCH and a tab; all else is for people.
@@ -71,9 +72,11 @@ int main(int argc, char **argv)
 	}
 	if (optind == argc - 1 && !strcmp(argv[optind], "speed"))
 		return speed_run(&speed);
+	if (optind == argc - 1 && !strcmp(argv[optind], "groups"))
+		return groups_run(&speed);
 	if (optind == argc - 1 && !strcmp(argv[optind], "memory"))
 		return datagrams ? memory_run_datagrams(speed.kinds, connections) :
 				   memory_run(speed.kinds, connections);
-	fprintf(stderr, "usage: np_bench speed|memory [options]\n");
+	fprintf(stderr, "usage: np_bench speed|groups|memory [options]\n");
 	return 2;
 }

@@ -12,7 +12,6 @@
 #include <linux/membarrier.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -62,36 +61,6 @@ static struct memory *settled(void)
 	die("the kernel's memory does not settle");
 }
 
-/* Make room for the descriptors now, so that the table is not in the figures. */
-static void reserve_files(unsigned int connections)
-{
-	rlim_t files = 2 * connections + 64;
-	struct rlimit limit = { .rlim_cur = files, .rlim_max = files };
-	char text[32];
-	int top;
-
-	snprintf(text, sizeof(text), "%u", 4 * connections + 8192);
-	write_file("/proc/sys/fs/file-max", text);
-	if (setrlimit(RLIMIT_NOFILE, &limit))
-		die("RLIMIT_NOFILE %lu", (unsigned long)files);
-	top = dup2(STDIN_FILENO, files - 1);
-	if (top < 0)
-		die("dup2");
-	close(top);
-}
-
-/*
- * TCP prefers every second port and searches long once these are taken: give it so
- * many that they suffice. And loopback drops packets that are too many at once, as they
- * are when the guest is short of time: TCP then sends all of them again at the same
- * moment, which are as many, and so for minutes.
- */
-static void make_room_for_tcp(void)
-{
-	write_file("/proc/sys/net/ipv4/ip_local_port_range", "1024 65000");
-	write_file("/proc/sys/net/core/netdev_max_backlog", "1000000");
-}
-
 static void report(const char *what, const struct kind *kind, const struct memory *from,
 		   const struct memory *to, unsigned int connections)
 {
@@ -134,7 +103,7 @@ int memory_run(const char *name, unsigned int connections)
 	if (kind_is_pipe(kind) || !kind_available(kind, "idle"))
 		return 0;
 	watch(STUCK_SECONDS, "%s: connecting", name);
-	reserve_files(connections);
+	reserve_files(2 * connections);
 	make_room_for_tcp();
 	p = calloc(connections, sizeof(*p));
 	if (!p)

@@ -301,13 +301,6 @@ static bool row_connects(const struct row *row)
 	return row->near == visit;
 }
 
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 static uint64_t timed(struct cell *c, unsigned long count)
 {
 	uint64_t start;
@@ -406,7 +399,7 @@ static void cell_run(const struct row *row, const struct kind *kind,
 		return;
 	for (unsigned int i = 0; i < n; i++)
 		ns[i] = repeat(row, kind, opt->slot_ms, shared);
-	qsort(ns, n, sizeof(*ns), by_value);
+	sort_values(ns, n);
 	printf("BENCH\tspeed\t%s\t%s\t%.1f\t%.1f\t%.1f\n", row->name, kind->name,
 	       ns[n / 2], ns[0], ns[n - 1]);
 	fflush(stdout);
