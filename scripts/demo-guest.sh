@@ -19,6 +19,9 @@ limit=60		# seconds for one client
 bytes=16777216		# of the file that is compared
 failed=0
 
+# shellcheck source=SCRIPTDIR/guest/nginx.sh
+. /test/nginx.sh
+
 mkdir -p $work/www
 : >$rows
 
@@ -154,32 +157,6 @@ redis() # PORT
 	stop_server $server
 }
 
-nginx_conf() # PORT
-{
-	cat <<END
-daemon off;
-worker_processes 1;
-user root;
-pid $work/nginx.pid;
-error_log stderr;
-events { worker_connections 512; }
-http {
-	access_log off;
-	sendfile on;
-	keepalive_requests 100000;
-	client_body_temp_path $work/body;
-	proxy_temp_path $work/proxy;
-	fastcgi_temp_path $work/fastcgi;
-	uwsgi_temp_path $work/uwsgi;
-	scgi_temp_path $work/scgi;
-	server {
-		listen 127.0.0.1:$1;
-		root $work/www;
-	}
-}
-END
-}
-
 ab_requests() # WHAT OPTION...
 {
 	what=$1
@@ -222,7 +199,10 @@ large_file()
 web() # PORT
 {
 	port=$1
-	nginx_conf "$port" >$work/nginx.conf
+	{
+		printf '%s\n' 'daemon off;' 'worker_processes 1;' 'error_log stderr;'
+		nginx_conf $work "$port"
+	} >$work/nginx.conf
 	$launcher nginx -p $work -c $work/nginx.conf >$work/server 2>&1 &
 	server=$!
 	if await_server "$port" $server; then

@@ -23,16 +23,8 @@ programs=(redis-server redis-benchmark nginx ab iperf3 wget)
 
 # For the guest: bin/ with the programs, lib/ with the libraries that came with them.
 fill_stage() {
-	local p dir
-
 	rm -rf "$stage"
-	mkdir -p "$stage/bin"
-	for p in "${programs[@]}"; do
-		for dir in usr/bin usr/sbin bin sbin; do
-			[ ! -e "$demo/unpacked/$dir/$p" ] || cp -L "$demo/unpacked/$dir/$p" "$stage/bin/"
-		done
-		[ -e "$stage/bin/$p" ] || die "$p is in none of ${packages[*]}"
-	done
+	copy_programs "$demo" "$stage/bin" "${programs[@]}"
 	copy_libraries "$demo" "$stage/lib" "$stage"/bin/*
 	cp "$demo"/tools/{newproto_run,newproto-preload.so,hello_newproto,hello_tcp} "$stage/bin/"
 }
@@ -74,7 +66,8 @@ if [[ $accel =~ 'tcg'.*'-cpu '([^ ]+) ]]; then
 fi
 say "booting the distribution's kernel in QEMU (${accel%%,*} ${cpu[*]})"
 "$top/scripts/vm.sh" "${cpu[@]}" -s 2 -m 1024 -t 270 -o "$demo/console.log" \
-	-f "$demo/module/newproto.ko" -f "$stage:/demo" "$top/scripts/demo-guest.sh" | relay
+	-f "$demo/module/newproto.ko" -f "$stage:/demo" -f "$top/scripts/guest/nginx.sh" \
+	"$top/scripts/demo-guest.sh" | relay
 status=${PIPESTATUS[0]}
 say "left behind: $cache ($(du -sh "$demo" | cut -f 1) of it in demo/)"
 [ "$status" = 0 ] || die "not everything worked; the guest's kernel log: $demo/console.log"

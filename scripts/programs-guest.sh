@@ -11,6 +11,7 @@
 
 export PATH="/programs/bin:$PATH" LD_LIBRARY_PATH=/programs/lib
 sockets=/proc/net/newproto/sockets
+groups=/proc/net/newproto/groups
 work=/tmp/programs
 limit=40		# seconds for one client
 run="newproto_run --datagrams"
@@ -47,7 +48,7 @@ packets_on_lo() { awk '$1 == "lo:" { print $3 }' /proc/net/dev; }
 # The sockets that the family has, for a failure.
 show_sockets()
 {
-	sed 's/^/# /' $sockets
+	sed 's/^/# /' $sockets $groups
 	grep -h '[0-9]:' /proc/net/tcp /proc/net/tcp6 /proc/net/udp /proc/net/udp6 | sed 's/^/# /'
 }
 
@@ -229,6 +230,68 @@ run_stress_ng()
 	stressor "udp, IPv6" dgram 7000 --udp 1 --udp-domain ipv6
 }
 
+# The last client has to have said so.
+said() # NAME PATTERN
+{
+	if grep -Eq "$2" $work/client; then
+		result ok "$1"
+		return
+	fi
+	echo "# wanted /$2/ in:"
+	tail -n 25 $work/client | cut -c 1-200 | sed 's/^/#   /'
+	result "not ok" "$1"
+}
+
+# A server that is restarted by programs-restart.sh while its clients go on.
+restarted() # PORT HOW ARGUMENT
+{
+	: >$work/server
+	client "$2: done, and the clients served" stream "$1" \
+		'^clients: (complete|connected)=[1-9]' sh /test/programs-restart.sh "$2" "$3"
+	grep -E '^(group|kills): ' $work/client | sed 's/^/# /'
+}
+
+# What waited when a member went has moved, and nothing was lost.
+lost_nothing() # NAME
+{
+	said "$1: what waited has moved" '^group: .* moved_in=[1-9]'
+	said "$1: nothing was reset before accept()" '^group: .* reset=0 expired=0 '
+}
+
+nginx_restarted() # HOW
+{
+	restarted 8080 "$1" 8080
+	said "$1: no request failed" '^clients: .* failed=0 connect=0 receive=0 given_up=0$'
+	lost_nothing "$1"
+	# For comparison; it is not asked to do well.
+	timeout $limit sh /test/programs-restart.sh "$1" 8081 >$work/client 2>&1 </dev/null
+	sed -n 's/^clients:/# TCP:/p' $work/client
+}
+
+run_nginx()
+{
+	limit=400
+	nginx_restarted reloads
+	nginx_restarted upgrades
+	limit=40
+}
+
+# All that connected were accepted. What broke off had been, by a server that was killed then.
+run_redis()
+{
+	limit=400
+	restarted 6380 kills 6380
+	said "kills: no connection was refused" '^clients: .* wrong=0 refused=0 failed=0 late=0$'
+	lost_nothing kills
+	connected=$(sed -n 's/^clients: connected=\([0-9]*\) .*/\1/p' $work/client)
+	said "kills: all that connected were accepted" "^group: accepted=$connected pending=0 "
+	restarted 6379 recipe /test/newproto-groups.rst
+	said "recipe: it succeeds" '^recipe: status=0$'
+	said "recipe: no connection was refused" '^clients: .* wrong=0 refused=0 failed=0 late=0$'
+	lost_nothing recipe
+	limit=40
+}
+
 # Prints TAP of its own, and ends with a plan.
 run_python()
 {
@@ -244,7 +307,7 @@ run_python()
 nothing_left()
 {
 	tries=0
-	until [ "$(sed 1d $sockets | wc -l)" = 0 ] &&
+	until awk 'FNR > 1 { exit 1 }' $sockets $groups &&
 	      [ "$(cat /sys/module/newproto/refcnt)" = 0 ]; do
 		tries=$((tries + 1))
 		if [ $tries -gt 100 ]; then
@@ -277,7 +340,7 @@ one() # PROGRAM
 	echo "@@end $1.after 0 0"
 }
 
-[ $# -gt 0 ] || set -- sockperf memcached iperf3 stress-ng python
+[ $# -gt 0 ] || set -- sockperf memcached iperf3 stress-ng nginx redis python
 echo "@@test newproto_run"
 if insmod /test/newproto.ko && newproto_run --check --datagrams python3.11 >$work/check; then
 	result ok "--check --datagrams"

@@ -25,11 +25,12 @@ while :; do
 done
 
 stage=$out/stage
-programs=(sockperf memcached socat iperf3 stress-ng python3.11)
+page=$top/Documentation/networking/newproto-groups.rst
+programs=(sockperf memcached socat iperf3 stress-ng nginx ab redis-server redis-cli python3.11)
 # Python's parts by name, so that they are of one version.
-packages=(sockperf memcached socat iperf3 stress-ng python3.11-minimal libpython3.11-minimal
-	libpython3.11-stdlib libpython3.11-testsuite)
-limit=480
+packages=(sockperf memcached socat iperf3 stress-ng nginx apache2-utils redis-server redis-tools
+	python3.11-minimal libpython3.11-minimal libpython3.11-stdlib libpython3.11-testsuite)
+limit=1200
 
 # Python's library and, of its tests, the one for sockets. It is compiled here rather than under
 # emulation; what cannot be compiled here is compiled there.
@@ -48,13 +49,8 @@ stage_python() {
 
 # bin/ with the programs, lib/ with the libraries that came with them.
 fill_stage() {
-	local p
-
 	rm -rf "$stage"
-	mkdir -p "$stage/programs/bin"
-	for p in "${programs[@]}"; do
-		cp -L "$out/unpacked/usr/bin/$p" "$stage/programs/bin/$p"
-	done
+	copy_programs "$out" "$stage/programs/bin" "${programs[@]}"
 	stage_python
 	copy_libraries "$out" "$stage/programs/lib" "$stage/programs/bin"/* \
 		"$stage"/python/lib-dynload/*.so
@@ -77,4 +73,6 @@ fill_stage
 exec "$top/scripts/vm.sh" -k stock -s 2 -m 1024 -t $limit -o "$log" -f "$module" \
 	-f "$stage/programs:/programs" -f "$stage/python3.11:/usr/bin/python3.11" \
 	-f "$stage/python:/usr/lib/python3.11" -f "$top/scripts/programs-python.py" \
-	-f "$top/scripts/programs-python.txt" "$top/scripts/programs-guest.sh" "$@"
+	-f "$top/scripts/programs-python.txt" -f "$top/scripts/programs-restart.sh" \
+	-f "$top/scripts/programs-load.py" -f "$top/scripts/guest/nginx.sh" -f "$page" \
+	"$top/scripts/programs-guest.sh" "$@"

@@ -7,6 +7,7 @@
 #	unpack_packages WHY DIR PACKAGE...	unless they are there already, have these packages,
 #						and those that they need and this machine lacks,
 #						in DIR/unpacked
+#	copy_programs DIR TO PROGRAM...		these of DIR/unpacked, wherever they are in it
 #	copy_libraries DIR TO FILE...		the libraries of DIR/unpacked that these programs
 #						and libraries need
 #
@@ -56,6 +57,19 @@ unpack_packages() {
 	say "missing: $*, needed for: $why; they are unpacked into the cache, not installed"
 	run_quiet "fetching Debian packages" "$dir/apt.log" fetch_packages "$dir" "$@" ||
 		die "cannot fetch $*; is there a network?"
+}
+
+copy_programs() {
+	local unpacked=$1/unpacked to=$2 p dir
+	shift 2
+
+	mkdir -p "$to"
+	for p in "$@"; do
+		for dir in usr/bin usr/sbin bin sbin; do
+			[ ! -e "$unpacked/$dir/$p" ] || cp -L "$unpacked/$dir/$p" "$to/"
+		done
+		[ -e "$to/$p" ] || die "$p is in none of $(paste -s -d ' ' "$unpacked/packages")"
+	done
 }
 
 # Those of this machine's own libraries that they need vm.sh finds.
