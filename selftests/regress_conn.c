@@ -297,6 +297,9 @@ TEST_F(conn, reuseport_spreads)
 	int lsn[LISTENERS], fds[CLIENTS];
 	int i, fd, count, sum = 0;
 
+	/* on a slow kernel the first to accept would have the work of the others, too */
+	if (!over_tcp())
+		ASSERT_OK(sysctl_write("net/newproto/group_silent_time", "0"));
 	lsn[0] = reuseport_listener(variant->door, 0);
 	ASSERT_OK(lsn[0]);
 	for (i = 1; i < LISTENERS; i++) {
@@ -315,6 +318,8 @@ TEST_F(conn, reuseport_spreads)
 		close(lsn[i]);
 	}
 	EXPECT_EQ(CLIENTS, sum);
+	if (!over_tcp())
+		ASSERT_OK(sysctl_write("net/newproto/group_silent_time", "1000"));
 	for (i = 0; i < CLIENTS; i++)
 		close(fds[i]);
 }

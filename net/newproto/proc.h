@@ -40,9 +40,11 @@ extern const struct seq_operations np_proc_groups_ops;
 void np_proc_addr(struct seq_file *seq, const struct in6_addr *ip, u16 port);
 
 /* proc_walk.c */
-void *np_proc_walk_start(struct seq_file *seq, loff_t *pos, np_proc_lines lines);
+void *np_proc_walk_start(struct seq_file *seq, loff_t *pos, np_proc_lines lines)
+	__acquires(RCU);
 void *np_proc_walk_next(struct seq_file *seq, void *v, loff_t *pos,
 			np_proc_lines lines);
-void np_proc_walk_stop(struct seq_file *seq, void *v);
+void np_proc_walk_stop(struct seq_file *seq, void *v)
+	__releases(RCU);
 
 #endif /* _NP_PROC_H */
