@@ -173,6 +173,66 @@ TEST_F(proc, states)
 	}
 }
 
+#define PIECES_MANY	150	/* lines of several buffers of the file */
+
+/* How often is a socket in the page? */
+static int lines_of(int fd)
+{
+	char inode[32];
+	struct stat st;
+	int n = 0;
+	char *p;
+
+	if (fstat(fd, &st))
+		return -1;
+	snprintf(inode, sizeof(inode), " %lu ", (unsigned long)st.st_ino);
+	for (p = page; (p = strstr(p, inode)); p++)
+		n++;
+	return n;
+}
+
+/* Sockets that come and go while the file is read, from one read() to the next. */
+static int turn_over(const struct door *d, int fd[20])
+{
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		if (fd[i] > 0)
+			close(fd[i]);
+		fd[i] = door_bound(d, 0, 0);
+		if (fd[i] < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Those who are there all the time are there once, however the file is read. */
+TEST_F(proc, read_in_pieces)
+{
+	int fd[PIECES_MANY], other[20] = { }, file, i, round;
+	ssize_t n, len;
+
+	for (i = 0; i < PIECES_MANY; i++) {
+		fd[i] = door_bound(variant->door, 0, 0);
+		ASSERT_OK(fd[i]);
+	}
+	for (round = 0; round < 5; round++) {
+		file = open(SOCKETS, O_RDONLY | O_CLOEXEC);
+		ASSERT_OK(file);
+		for (len = 0; (n = read(file, page + len, 500)) > 0; len += n)
+			ASSERT_OK(turn_over(variant->door, other));
+		ASSERT_EQ(0, n);
+		page[len] = '\0';
+		close(file);
+		for (i = 0; i < PIECES_MANY; i++)
+			ASSERT_EQ(1, lines_of(fd[i])) TH_LOG("round %d, socket %d", round, i);
+	}
+	for (i = 0; i < PIECES_MANY; i++)
+		close(fd[i]);
+	for (i = 0; i < 20; i++)
+		close(other[i]);
+}
+
 /* recv-q and send-q of a listener: how many are pending, how many may be. */
 TEST_F(proc, listener_queues)
 {

@@ -103,6 +103,46 @@ static struct np_port *np_port_get(struct np_ports *t, u32 key)
 	return p;
 }
 
+/**
+ * np_port_peek - find a port
+ * @t: the table
+ * @key: its number
+ *
+ * Context: RCU read lock held, as long as the result is used.
+ *
+ * Return: the port, or NULL if nobody is bound to it.
+ */
+struct np_port *np_port_peek(struct np_ports *t, u32 key)
+{
+	return rhashtable_lookup(&t->table, &key, np_port_params);
+}
+
+/**
+ * np_ports_note - which ports are there?
+ * @t: the table
+ * @bits: 65,536 of them; those of the ports are set
+ *
+ * Those that come or go meanwhile may be among them or not.
+ *
+ * Context: may sleep.
+ */
+void np_ports_note(struct np_ports *t, unsigned long *bits)
+{
+	struct rhashtable_iter walk;
+	struct np_port *p;
+
+	rhashtable_walk_enter(&t->table, &walk);
+	rhashtable_walk_start(&walk);
+	while ((p = rhashtable_walk_next(&walk))) {
+		/* It is resized: what was seen already comes again, in part. */
+		if (IS_ERR(p))
+			continue;
+		__set_bit(p->key, bits);
+	}
+	rhashtable_walk_stop(&walk);
+	rhashtable_walk_exit(&walk);
+}
+
 /* Find a port or make it, and become its user. *spare is memory for a new one,
  * kept over calls that did not need it.
  */

@@ -182,6 +182,8 @@ int np_port_cache_init(void);
 void np_port_cache_exit(void);
 int np_ports_init(struct np_ports *t);
 void np_ports_exit(struct np_ports *t);
+void np_ports_note(struct np_ports *t, unsigned long *bits);
+struct np_port *np_port_peek(struct np_ports *t, u32 key);
 
 int np_claim_bind(struct np_ports *t, struct np_claim *c, u16 port);
 int np_claim_bind_any(struct np_ports *t, struct np_claim *c,

@@ -160,7 +160,7 @@ static int np_proc_sockets_show(struct seq_file *seq, void *v)
 
 static void *np_proc_sockets_next(struct seq_file *seq, void *v, loff_t *pos)
 {
-	return np_proc_walk_next(seq, v, pos, np_proc_sockets_lines);
+	return np_proc_walk_next(seq, pos, np_proc_sockets_lines);
 }
 
 static void *np_proc_sockets_start(struct seq_file *seq, loff_t *pos)

@@ -139,7 +139,7 @@ static int np_proc_groups_show(struct seq_file *seq, void *v)
 
 static void *np_proc_groups_next(struct seq_file *seq, void *v, loff_t *pos)
 {
-	return np_proc_walk_next(seq, v, pos, np_proc_groups_lines);
+	return np_proc_walk_next(seq, pos, np_proc_groups_lines);
 }
 
 static void *np_proc_groups_start(struct seq_file *seq, loff_t *pos)

@@ -1,62 +1,78 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A walk over all ports of a namespace, for files in /proc/net/newproto/.
+ *
+ * A file is read piece by piece, and sockets come and go meanwhile. What a position
+ * means must not depend on how many there are before it, or programs would see
+ * lines twice, or miss some: so the ports there are are noted when a file is read
+ * from its begin, and shown by number.
  */
+#include <linux/sched.h>
+
 #include "proc.h"
 
-static void np_proc_walk_begin(struct np_proc_iter *it, struct np_net *nn, int space)
-	__acquires(RCU)
+/* A position is one more than a port's place among those of all tables, and which
+ * batch of its lines.
+ */
+#define NP_POS_BATCH_BITS	24
+
+static loff_t np_proc_pos(unsigned int place, unsigned int batch)
 {
-	it->space = space;
-	rhashtable_walk_enter(&nn->ports[space].table, &it->walk);
-	rhashtable_walk_start(&it->walk);
+	return 1 + (((loff_t)place << NP_POS_BATCH_BITS) | batch);
 }
 
-static void np_proc_walk_end(struct np_proc_iter *it)
-	__releases(RCU)
+static void np_proc_note_ports(struct np_proc_iter *it, struct np_net *nn)
 {
-	rhashtable_walk_stop(&it->walk);
-	rhashtable_walk_exit(&it->walk);
+	int space;
+
+	bitmap_zero(it->ports, NP_PROC_PLACES);
+	for (space = 0; space < NP_SPACE_NR; space++)
+		np_ports_note(&nn->ports[space], it->ports + space * BITS_TO_LONGS(SZ_64K));
 }
 
-/* The next port: of this table, or of the one that follows. */
-static struct np_port *np_proc_walk_port(struct np_proc_iter *it, struct np_net *nn)
+/* The next port from a place on, which is there still and has lines from a batch on. */
+static struct np_port *np_proc_walk_port(struct seq_file *seq, unsigned int place,
+					 unsigned int batch, loff_t *pos,
+					 np_proc_lines lines)
 {
+	struct np_net *nn = np_net(seq_file_net(seq));
+	struct np_proc_iter *it = seq->private;
 	struct np_port *p;
 
-	it->first = 0;
 	for (;;) {
-		p = rhashtable_walk_next(&it->walk);
-		if (IS_ERR(p))
-			continue;	/* the table is being resized */
-		if (p || it->space == NP_SPACE_NR - 1)
+		place = find_next_bit(it->ports, NP_PROC_PLACES, place);
+		if (place >= NP_PROC_PLACES)
+			break;
+		it->space = place / SZ_64K;
+		it->first = batch * NP_PROC_BATCH;
+		p = np_port_peek(&nn->ports[it->space], place % SZ_64K);
+		if (p && it->first < lines(p)) {
+			*pos = np_proc_pos(place, batch);
 			return p;
-		np_proc_walk_end(it);
-		np_proc_walk_begin(it, nn, it->space + 1);
+		}
+		batch = 0;
+		place++;
+		cond_resched_rcu();
 	}
+	*pos = np_proc_pos(NP_PROC_PLACES, 0);
+	return NULL;
 }
 
 /**
  * np_proc_walk_next - seq_operations.next
  * @seq: the file, with a struct np_proc_iter
- * @v: the port, or SEQ_START_TOKEN
  * @pos: the position
  * @lines: how many lines a port has
  *
  * Return: the port of the next batch, or NULL.
  */
-void *np_proc_walk_next(struct seq_file *seq, void *v, loff_t *pos,
-			np_proc_lines lines)
+void *np_proc_walk_next(struct seq_file *seq, loff_t *pos, np_proc_lines lines)
 {
-	struct np_proc_iter *it = seq->private;
+	loff_t now = *pos;
 
-	++*pos;
-	if (v != SEQ_START_TOKEN) {
-		it->first += NP_PROC_BATCH;
-		if (it->first < lines(v))
-			return v;
-	}
-	return np_proc_walk_port(it, np_net(seq_file_net(seq)));
+	/* The place before the first one is that of the heading. */
+	return np_proc_walk_port(seq, now >> NP_POS_BATCH_BITS,
+				 now & (BIT(NP_POS_BATCH_BITS) - 1), pos, lines);
 }
 
 /**
@@ -65,30 +81,19 @@ void *np_proc_walk_next(struct seq_file *seq, void *v, loff_t *pos,
  * @pos: the position
  * @lines: how many lines a port has
  *
- * Return: SEQ_START_TOKEN, the port of the batch at @pos, or NULL.
+ * Return: SEQ_START_TOKEN, the port of the batch at @pos, or of the first one after
+ * it, or NULL.
  */
 void *np_proc_walk_start(struct seq_file *seq, loff_t *pos, np_proc_lines lines)
 	__acquires(RCU)
 {
-	struct np_proc_iter *it = seq->private;
-	struct np_net *nn = np_net(seq_file_net(seq));
-	unsigned int batches;
-	struct np_port *p;
-	loff_t skip;
-
-	np_proc_walk_begin(it, nn, 0);
+	if (!*pos)
+		np_proc_note_ports(seq->private, np_net(seq_file_net(seq)));
+	rcu_read_lock();
 	if (!*pos)
 		return SEQ_START_TOKEN;
-	skip = *pos - 1;
-	while ((p = np_proc_walk_port(it, nn))) {
-		/* A port without a line is a record, too. */
-		batches = max(DIV_ROUND_UP(lines(p), NP_PROC_BATCH), 1U);
-		if (skip < batches)
-			break;
-		skip -= batches;
-	}
-	it->first = skip * NP_PROC_BATCH;
-	return p;
+	--*pos;
+	return np_proc_walk_next(seq, pos, lines);
 }
 
 /**
@@ -99,5 +104,5 @@ void *np_proc_walk_start(struct seq_file *seq, loff_t *pos, np_proc_lines lines)
 void np_proc_walk_stop(struct seq_file *seq, void *v)
 	__releases(RCU)
 {
-	np_proc_walk_end(seq->private);
+	rcu_read_unlock();
 }
