@@ -147,6 +147,29 @@ TEST_F(group_silent, switched_off)
 	close_many(fds, 2);
 }
 
+/* Who was silent, or was to help, is not any more. */
+TEST_F(group_silent, switched_off_later)
+{
+	int64_t end = now_ms() + WAIT_MS;
+	struct group_line m;
+	int fds[2];
+
+	strand(_metadata, &self->c, variant->door, fds, 2);
+	ASSERT_OK(listen(self->c.a, 4));
+	EXPECT_EQ(POLLIN, poll_events(self->c.a, POLLIN, WAIT_MS));
+	ASSERT_OK(silent_time(0));
+	do {
+		ASSERT_OK(member_line(self->c.s.inode, &m));
+	} while (strcmp(m.state, "live") && now_ms() < end);
+	EXPECT_STREQ("live", m.state);
+	EXPECT_EQ(0, poll_events(self->c.a, POLLIN, 0));
+	EXPECT_EQ(-EAGAIN, took_now(self->c.a));
+	ASSERT_OK(remote_cont(&self->c.s));
+	EXPECT_EQ(sock_port(fds[0]), remote_do(&self->c.s, REMOTE_ACCEPT, 0));
+	EXPECT_EQ(sock_port(fds[1]), remote_do(&self->c.s, REMOTE_ACCEPT, 0));
+	close_many(fds, 2);
+}
+
 /* A process that does something else is as silent as one that is stopped. */
 TEST_F(group_silent, busy_process)
 {

@@ -32,8 +32,12 @@ static int np_listen_start(struct sock *sk, int backlog)
 		return -ENOMEM;
 	}
 	g = b->member->group;
+	err = np_member_start(b->member, backlog, READ_ONCE(sk->sk_rcvbuf));
+	if (err) {
+		np_claim_unlisten(&b->claim);
+		return err;
+	}
 	np_state_set(sk, TCP_LISTEN);
-	np_member_start(b->member, backlog, READ_ONCE(sk->sk_rcvbuf));
 	/* Somebody is here before anybody looks. */
 	np_claim_publish(&b->claim, &g->listener);
 	np_group_hold_port(g, &b->claim);

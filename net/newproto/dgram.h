@@ -140,6 +140,7 @@ int np_dgram_init(struct sock *sk);
 void np_dgram_close(struct sock *sk, long timeout);
 int np_dgram_get_port(struct sock *sk, unsigned short snum);
 void np_dgram_put_port(struct sock *sk);
+void np_dgram_deny_port(struct sock *sk);
 void np_dgram_unhash(struct sock *sk);
 void np_dgram_rehash(struct sock *sk);
 int np_dgram_connect_pre(struct sock *sk, struct sockaddr *uaddr, int len);
@@ -185,16 +186,17 @@ void np_cork_free(struct sock *sk);
 
 /* dgram_room.c */
 void np_room_init(struct sock *sk);
-int np_room_wait(struct sock *sk, struct sock *to, long *timeo);
+int np_room_wait(struct sock *sk, struct sock *to, u32 hash, long *timeo);
 bool np_room_ask_group(struct sock *sk, struct np_group *g);
 void np_room_leave(struct sock *sk);
 void np_room_made(struct sock *sk);
 void np_room_moved(struct sock *sk);
 void np_room_close(struct sock *sk);
+void np_room_open(struct sock *sk);
 bool np_room_is_awaited(const struct sock *sk);
 
 /* group_dgram.c */
-bool np_group_await(struct sock *to);
+bool np_group_await(struct sock *to, u32 hash);
 bool np_group_is_awaited(struct sock *to);
 void np_group_wake_senders(struct sock *to);
 bool np_group_join_senders(struct np_group *g, struct np_room *room);

@@ -49,13 +49,13 @@ static void np_room_quit(struct np_room *room, struct sock *to)
 }
 
 /* Go on the list, unless there is room, or another member of the receiver's group
- * has some.
+ * has some for a flow with @hash.
  */
-static bool np_room_await(struct np_room *room, struct sock *to)
+static bool np_room_await(struct np_room *room, struct sock *to, u32 hash)
 {
 	if (!np_room_join(room, to))
 		return false;
-	if (likely(!np_group_await(to)))
+	if (likely(!np_group_await(to, hash)))
 		return true;
 	np_room_quit(room, to);
 	return false;
@@ -86,8 +86,10 @@ static void np_room_put(struct sock *on, struct np_group *group)
 		np_group_put(group);
 }
 
-/* Have poll() say when there is room at @to. False if there is already. */
-static bool np_room_ask(struct sock *sk, struct sock *to)
+/* Have poll() say when there is room at @to, for a flow with @hash; or, without @to,
+ * when @g takes more. False if there is room already.
+ */
+static bool np_room_ask(struct sock *sk, struct sock *to, u32 hash, struct np_group *g)
 {
 	struct np_room *room = &np_dg(sk)->room;
 	struct np_group *group;
@@ -96,10 +98,14 @@ static bool np_room_ask(struct sock *sk, struct sock *to)
 
 	lock_sock(sk);
 	np_room_forget(sk, &on, &group);
-	sock_hold(to);
+	if (to)
+		sock_hold(to);
+	else
+		np_group_get(g);
 	WRITE_ONCE(room->on, to);
+	WRITE_ONCE(room->group, g);
 	sk_set_bit(SOCKWQ_ASYNC_NOSPACE, sk);
-	wait = np_room_await(room, to);
+	wait = to ? np_room_await(room, to, hash) : np_group_join_senders(g, room);
 	release_sock(sk);
 	np_room_put(on, group);
 	return wait;
@@ -116,26 +122,14 @@ static bool np_room_ask(struct sock *sk, struct sock *to)
  */
 bool np_room_ask_group(struct sock *sk, struct np_group *g)
 {
-	struct np_room *room = &np_dg(sk)->room;
-	struct np_group *group;
-	struct sock *on;
-	bool wait;
-
-	lock_sock(sk);
-	np_room_forget(sk, &on, &group);
-	np_group_get(g);
-	WRITE_ONCE(room->group, g);
-	sk_set_bit(SOCKWQ_ASYNC_NOSPACE, sk);
-	wait = np_group_join_senders(g, room);
-	release_sock(sk);
-	np_room_put(on, group);
-	return wait;
+	return np_room_ask(sk, NULL, 0, g);
 }
 
 /**
  * np_room_wait - wait until a receiver has room
  * @sk: the sender
  * @to: the receiver; the caller has a reference
+ * @hash: np_addr_hash() of the datagram's addresses
  * @timeo: how long to wait, in jiffies; 0: not at all, but have poll() tell.
  *	Changed to what is left
  *
@@ -143,17 +137,17 @@ bool np_room_ask_group(struct sock *sk, struct np_group *g)
  *
  * Return: 0: look again; -EAGAIN, -ERESTARTSYS, -EINTR.
  */
-int np_room_wait(struct sock *sk, struct sock *to, long *timeo)
+int np_room_wait(struct sock *sk, struct sock *to, u32 hash, long *timeo)
 {
 	struct np_room room = { .sk = sk };
 	DEFINE_WAIT(wait);
 	int err = 0;
 
 	if (!*timeo)
-		return np_room_ask(sk, to) ? -EAGAIN : 0;
+		return np_room_ask(sk, to, hash, NULL) ? -EAGAIN : 0;
 	INIT_LIST_HEAD(&room.node);
 	prepare_to_wait(sk_sleep(sk), &wait, TASK_INTERRUPTIBLE);
-	if (np_room_await(&room, to)) {
+	if (np_room_await(&room, to, hash)) {
 		if (signal_pending(current))
 			err = sock_intr_errno(*timeo);
 		else
@@ -272,4 +266,15 @@ void np_room_close(struct sock *sk)
 	np_dg(sk)->closed = true;
 	spin_unlock(&sk->sk_receive_queue.lock);
 	np_room_wake(sk);
+}
+
+/**
+ * np_room_open - a receiver that was closed may take something again
+ * @sk: the receiver
+ */
+void np_room_open(struct sock *sk)
+{
+	spin_lock(&sk->sk_receive_queue.lock);
+	np_dg(sk)->closed = false;
+	spin_unlock(&sk->sk_receive_queue.lock);
 }

@@ -444,12 +444,13 @@ static int np_dgram_offer(struct sock *sk, const struct np_flow *f,
 }
 
 /* Wait for what np_dgram_offer() has found full. */
-static int np_dgram_wait(struct sock *sk, const struct np_target *t, long *timeo)
+static int np_dgram_wait(struct sock *sk, const struct np_target *t,
+			 const struct np_flow *f, long *timeo)
 {
 	int err;
 
 	if (t->sk) {
-		err = np_room_wait(sk, t->sk, timeo);
+		err = np_room_wait(sk, t->sk, np_addr_hash(&f->src, &f->dst), timeo);
 		sock_put(t->sk);
 	} else {
 		err = np_group_wait_dgram(sk, t->group, timeo);
@@ -512,7 +513,7 @@ int np_dgram_transmit(struct sock *sk, struct np_flow *f, struct iov_iter *from,
 			break;
 		if (err == -ESTALE)
 			continue;	/* it is on its way out of the list */
-		err = np_dgram_wait(sk, &to, &timeo);
+		err = np_dgram_wait(sk, &to, f, &timeo);
 		if (!err)
 			err = np_dgram_tx_check(sk);
 		if (!err && signal_pending(current))

@@ -382,6 +382,7 @@ static bool np_group_release_port(struct np_group *g, enum np_release when)
 /* What waited for a successor is turned away. */
 static void np_group_end(struct np_group *g, enum np_release when)
 {
+	unsigned int turned_away;
 	bool released;
 
 	mutex_lock(&g->hold);
@@ -389,8 +390,8 @@ static void np_group_end(struct np_group *g, enum np_release when)
 	mutex_unlock(&g->hold);
 	if (!released)
 		return;
-	this_cpu_add(np_net(g->net)->stats->v[NP_STAT_TURNED_AWAY],
-		     np_group_turn_away(g));
+	turned_away = np_group_turn_away(g);
+	this_cpu_add(np_net(g->net)->stats->v[NP_STAT_TURNED_AWAY], turned_away);
 	np_group_drop_dgrams(g, true);
 	np_group_wake_room(g);
 	np_group_put(g);
@@ -407,6 +408,25 @@ void np_group_forgo_grace(struct np_group *g)
 	np_group_end(g, NP_RELEASE_GRACE);
 }
 EXPORT_SYMBOL_NP_KUNIT(np_group_forgo_grace);
+
+/**
+ * np_group_cut_grace - the same where one must not sleep: a moment later
+ * @g: the group
+ *
+ * Context: lock_sock(), or whatever else keeps the namespace.
+ */
+void np_group_cut_grace(struct np_group *g)
+{
+	spin_lock(&g->lock);
+	if (g->state == NP_GROUP_GRACE) {
+		g->grace_end = jiffies;
+		np_group_get(g);
+		if (mod_delayed_work(np_wq, &g->expiry, 0))
+			np_group_put(g);	/* not the last: the list has one */
+	}
+	spin_unlock(&g->lock);
+}
+EXPORT_SYMBOL_NP_KUNIT(np_group_cut_grace);
 
 /**
  * np_group_set_grace - NEWPROTO_GRACE

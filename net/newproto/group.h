@@ -64,6 +64,7 @@ struct np_group_stats {
  * @node: in the group's list
  * @live: takes connections, or datagrams
  * @silent: has let connections wait for too long
+ * @secid: the label that an LSM gave the socket, or 0; immutable once in the list
  * @weight: NEWPROTO_WEIGHT, also while it has no seat
  * @backlog: one more than this may be pending
  * @npending: length of @pending
@@ -83,6 +84,7 @@ struct np_member {
 	struct list_head node;
 	bool live;
 	bool silent;
+	u32 secid;
 	u16 weight;
 	u32 backlog;
 	u32 npending;
@@ -223,13 +225,14 @@ void np_group_set_grace(struct np_group *g, int ms, struct np_claim *parent);
 void np_group_begin_grace(struct np_group *g, const struct np_member *m);
 void np_group_end_grace(struct np_group *g);
 void np_group_forgo_grace(struct np_group *g);
+void np_group_cut_grace(struct np_group *g);
 void np_group_net_init(struct np_net *nn);
 void np_group_net_exit(struct np_net *nn);
 
 /* group_conn.c: connections */
 void np_member_go_live(struct np_member *m, u32 rcvbuf);
 void np_member_retire(struct np_member *m);
-void np_member_start(struct np_member *m, u32 backlog, u32 rcvbuf);
+int np_member_start(struct np_member *m, u32 backlog, u32 rcvbuf);
 unsigned int np_member_stop(struct np_member *m);
 void np_member_set_backlog(struct np_member *m, u32 backlog);
 int np_group_offer(struct np_group *g, struct np_conn *conn, struct np_member *m);

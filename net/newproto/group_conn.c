@@ -240,6 +240,17 @@ static bool np_member_adopt(struct np_member *m)
 	return !g->norphans;
 }
 
+/* A member that is to be live. Returns whether it has all that waited for it. */
+static bool np_member_prepare(struct np_member *m, u32 backlog)
+{
+	if (!m->cred) {
+		m->cred = get_current_cred();
+		m->pid = get_pid(task_tgid(current));
+	}
+	m->backlog = backlog;
+	return np_member_adopt(m);
+}
+
 /**
  * np_member_go_live - a member can be chosen
  * @m: the member
@@ -276,26 +287,28 @@ void np_member_go_live(struct np_member *m, u32 rcvbuf)
  * caller's credentials are what SO_PEERCRED tells clients.
  *
  * Context: may sleep.
+ *
+ * Return: 0; -EADDRINUSE: a grace time runs, and not for one with this label.
  */
-void np_member_start(struct np_member *m, u32 backlog, u32 rcvbuf)
+int np_member_start(struct np_member *m, u32 backlog, u32 rcvbuf)
 {
 	struct np_group *g = m->group;
 	bool all;
+	int err;
 
 	do {
 		spin_lock(&g->lock);
-		if (!m->cred) {
-			m->cred = get_current_cred();
-			m->pid = get_pid(task_tgid(current));
-		}
-		m->backlog = backlog;
-		all = np_member_adopt(m);
-		if (all)
+		/* Not of one that has taken something already. */
+		err = m->cred ? 0 : np_group_may_join(g, m->secid);
+		all = err || np_member_prepare(m, backlog);
+		if (all && !err)
 			np_member_go_live(m, rcvbuf);
 		spin_unlock(&g->lock);
 		cond_resched();
 	} while (!all);
-	np_group_end_grace(g);
+	if (!err)
+		np_group_end_grace(g);
+	return err;
 }
 EXPORT_SYMBOL_NP_KUNIT(np_member_start);
 

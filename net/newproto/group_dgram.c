@@ -122,10 +122,12 @@ static bool np_group_has_room(struct np_group *g)
 /**
  * np_group_await - a sender is about to wait for room at a receiver
  * @to: the receiver, on whose list it is already
+ * @hash: np_addr_hash() of the datagram's addresses
  *
- * Return: true if another member of the receiver's group has room, which would do.
+ * Return: true if another member of the receiver's group has room, which would do;
+ * or, by hash, if the flow is another's by now.
  */
-bool np_group_await(struct sock *to)
+bool np_group_await(struct sock *to, u32 hash)
 {
 	const struct np_member *m;
 	bool elsewhere = false;
@@ -137,8 +139,11 @@ bool np_group_await(struct sock *to)
 	if (m && READ_ONCE(m->live)) {
 		g = m->group;
 		WRITE_ONCE(g->awaited, true);
-		smp_mb();	/* pairs with np_room_made() */
-		if (READ_ONCE(g->pick.policy) != NEWPROTO_POLICY_HASH)
+		/* Pairs with np_room_made(), and with the lock of those who join. */
+		smp_mb();
+		if (READ_ONCE(g->pick.policy) == NEWPROTO_POLICY_HASH)
+			elsewhere = np_pick_slot(&g->pick, hash) != &m->seat;
+		else
 			elsewhere = np_group_has_room(g);
 	}
 	rcu_read_unlock();

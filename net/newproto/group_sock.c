@@ -90,6 +90,7 @@ static int np_group_enter(struct np_group *g, struct np_member *m, struct sock *
 	if (!err)
 		err = np_group_join_core(g, sk);
 	if (!err) {
+		m->secid = secid;
 		np_group_apply_wish(g, m, &np_base(sk)->wish);
 		np_group_add(g, m);
 	}
@@ -107,7 +108,7 @@ static int np_group_enter(struct np_group *g, struct np_member *m, struct sock *
  *
  * Context: lock_sock(). May sleep.
  *
- * Return: 0, -EADDRINUSE, -ENOMEM.
+ * Return: 0, -EADDRINUSE, -ENOMEM; -ENOSPC: the core has no room for more members.
  */
 int np_group_join(struct sock *sk, bool by_number)
 {

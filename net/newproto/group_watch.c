@@ -132,6 +132,16 @@ static void np_group_listen_for_silence(struct np_group *g, unsigned long patien
 	}
 }
 
+/* There is nobody to help, or to be helped; or no time is set any more. */
+static void np_group_end_silence(struct np_group *g)
+{
+	struct np_member *m, *next;
+
+	list_for_each_entry_safe(m, next, &g->silent, quiet)
+		np_member_break_silence(m);
+	WRITE_ONCE(g->helper, NULL);
+}
+
 /**
  * np_group_watch_work - look for silent members
  * @work: the group's
@@ -153,6 +163,8 @@ void np_group_watch_work(struct work_struct *work)
 		    (!g->helper || !time_before(jiffies, g->offered + patience)))
 			np_group_reoffer(g);
 		queue_delayed_work(np_wq, &g->watch, max(patience / 2, 1UL));
+	} else {
+		np_group_end_silence(g);
 	}
 	g->watching = patience;
 	spin_unlock(&g->lock);

@@ -446,6 +446,52 @@ static void np_grace_label(struct kunit *test)
 	np_grace_gone(test, g);
 }
 
+/* Nor is one who was bound before, and begins to listen when nobody else is left. */
+static void np_grace_label_late(struct kunit *test)
+{
+	struct np_tgroup *tg = test->priv;
+	struct np_group *g;
+
+	KUNIT_ASSERT_EQ(test, np_tserver_bind(test, 0, &np_grace_who, NP_TPORT, 7), 0);
+	g = tg->server[0].m->group;
+	np_group_get(g);
+	np_group_set_grace(g, NP_TLONG_MS, &tg->server[0].claim);
+	KUNIT_EXPECT_EQ(test, np_tserver_listen(test, 0, 9), 0);
+	KUNIT_EXPECT_EQ(test, np_tserver_bind(test, 1, &np_grace_who, NP_TPORT, 8), 0);
+	KUNIT_EXPECT_EQ(test, np_tserver_bind(test, 2, &np_grace_who, NP_TPORT, 7), 0);
+	np_grace_connect(test, 2, 0);
+	np_tserver_close(test, 0);
+	KUNIT_EXPECT_EQ(test, np_tserver_listen(test, 1, 9), -EADDRINUSE);
+	KUNIT_EXPECT_EQ(test, g->norphans, 2U);
+	KUNIT_EXPECT_EQ(test, g->state, (u8)NP_GROUP_GRACE);
+	KUNIT_EXPECT_EQ(test, np_tserver_listen(test, 2, 9), 0);
+	/* While somebody is there, anybody of the group may listen. */
+	KUNIT_EXPECT_EQ(test, np_tserver_listen(test, 1, 9), 0);
+	np_grace_accept(test, 2, 0, 2);
+	np_tserver_close(test, 1);
+	np_tserver_close(test, 2);
+	np_grace_expire(g);
+	np_grace_gone(test, g);
+}
+
+/* A grace time is cut short where nobody may sleep. */
+static void np_grace_cut(struct kunit *test)
+{
+	struct np_tgroup *tg = test->priv;
+	struct np_group *g = np_grace_serve(test, 0, 9, NP_TLONG_MS);
+
+	/* Not while there is a member. */
+	np_group_cut_grace(g);
+	np_grace_connect(test, 2, 0);
+	np_tserver_close(test, 0);
+	np_grace_expect_running(test, g, 2);
+	np_group_cut_grace(g);
+	flush_delayed_work(&g->expiry);
+	np_tconn_expect(test, 0, 2, NP_CONN_DEAD, NP_EV_DROPPED);
+	KUNIT_EXPECT_PTR_EQ(test, np_tserver_find(tg, NP_FORM_V4_A, NP_TPORT), NULL);
+	np_grace_gone(test, g);
+}
+
 /* --- its end -------------------------------------------------------------------------------- */
 
 /* Nobody has come: pending ones are reset, waiting ones refused, the address is free. */
@@ -657,6 +703,8 @@ static struct kunit_case np_grace_cases[] = {
 	KUNIT_CASE(np_grace_not_chosen),
 	KUNIT_CASE(np_grace_other_address),
 	KUNIT_CASE(np_grace_label),
+	KUNIT_CASE(np_grace_label_late),
+	KUNIT_CASE(np_grace_cut),
 	KUNIT_CASE(np_grace_expiry),
 	KUNIT_CASE(np_grace_early),
 	KUNIT_CASE(np_grace_clock),

@@ -162,6 +162,7 @@ static int np_tserver_enter(struct kunit *test, int i, struct np_group *g, u32 s
 	if (!err) {
 		if (!g->nmembers && g->state == NP_GROUP_IDLE)
 			g->secid = secid;
+		s->m->secid = secid;
 		np_group_add(g, s->m);
 	}
 	spin_unlock(&g->lock);
@@ -200,7 +201,7 @@ struct np_tserver *np_tgroup_start(struct kunit *test, int i, u32 backlog)
 
 	if (!s->m)
 		np_tgroup_add(test, i);
-	np_member_start(s->m, backlog, NP_TRCVBUF);
+	KUNIT_ASSERT_EQ(test, np_member_start(s->m, backlog, NP_TRCVBUF), 0);
 	s->live = true;
 	np_tgroup_check(test, tg->g);
 	return s;
@@ -398,7 +399,11 @@ int np_tserver_listen(struct kunit *test, int i, u32 backlog)
 
 	if (err)
 		return err;
-	np_member_start(s->m, backlog, NP_TRCVBUF);
+	err = np_member_start(s->m, backlog, NP_TRCVBUF);
+	if (err) {
+		np_claim_unlisten(&s->claim);
+		return err;
+	}
 	np_claim_publish(&s->claim, &s->m->group->listener);
 	np_group_hold_port(s->m->group, &s->claim);
 	s->live = true;

@@ -169,7 +169,7 @@ static int np_grun_mover(void *arg)
 		mutex_unlock(&run->lock[i]);
 		cond_resched();
 		mutex_lock(&run->lock[i]);
-		np_member_start(s->m, turn % 4 ? turn % 7 : 300, NP_TRCVBUF);
+		WARN_ON_ONCE(np_member_start(s->m, turn % 4 ? turn % 7 : 300, NP_TRCVBUF));
 		s->live = true;
 		if (turn % 16 == 0)
 			np_member_set_backlog(s->m, 2);
