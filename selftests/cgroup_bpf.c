@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "dgramlib.h"
+#include "grouplib.h"
 
 FIXTURE(hook) {
 	char mnt[32];
@@ -579,6 +580,200 @@ TEST_F(hook, dgram_recvmsg)
 	ASSERT_TRUE(poll_events(to, POLLIN, WAIT_MS) & POLLIN);
 	EXPECT_EQ(1, recv(to, &c, 1, 0));
 	EXPECT_EQ(1, policy_count(self->map));
+	close(fd);
+	close(to);
+}
+
+/* --- programs that change the socket ---------------------------------------------- */
+
+/* Loads and attaches a program for connect() that calls a helper with its context,
+ * then lets it go on.
+ */
+static int helper_attach(const struct door *d, int cgroup, const struct bpf_insn *call, int n)
+{
+	int type = d->af == AF_INET ? BPF_CGROUP_INET4_CONNECT : BPF_CGROUP_INET6_CONNECT;
+	struct bpf_insn code[24];
+	char log[4096] = "";
+	union bpf_attr load = {
+		.prog_type = BPF_PROG_TYPE_CGROUP_SOCK_ADDR, .expected_attach_type = type,
+		.insns = (uintptr_t)code, .insn_cnt = n + 2, .license = (uintptr_t)"GPL",
+		.log_buf = (uintptr_t)log, .log_size = sizeof(log), .log_level = 1,
+	};
+	union bpf_attr attach = { .attach_type = type, .target_fd = cgroup };
+	int prog;
+
+	memcpy(code, call, n * sizeof(*call));
+	code[n] = insn(BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 1);
+	code[n + 1] = insn(BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
+	prog = bpf(BPF_PROG_LOAD, &load);
+	if (prog < 0) {
+		fprintf(stderr, "# program refused: %s\n# %s\n", strerror(errno), log);
+		return -1;
+	}
+	attach.attach_bpf_fd = prog;
+	return bpf(BPF_PROG_ATTACH, &attach);
+}
+
+/* setsockopt(SO_BINDTODEVICE, "lo") */
+static int device_attach(const struct door *d, int cgroup)
+{
+	struct bpf_insn code[] = {
+		insn(BPF_ST | BPF_MEM | BPF_W, 10, 0, -4, 'l' | 'o' << 8),
+		insn(BPF_ALU64 | BPF_MOV | BPF_K, 2, 0, 0, SOL_SOCKET),
+		insn(BPF_ALU64 | BPF_MOV | BPF_K, 3, 0, 0, SO_BINDTODEVICE),
+		insn(BPF_ALU64 | BPF_MOV | BPF_X, 4, 10, 0, 0),
+		insn(BPF_ALU64 | BPF_ADD | BPF_K, 4, 0, 0, -4),
+		insn(BPF_ALU64 | BPF_MOV | BPF_K, 5, 0, 0, 3),
+		insn(BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_setsockopt),
+	};
+
+	return helper_attach(d, cgroup, code, ARRAY_SIZE(code));
+}
+
+/* bind() to the loopback address and a port */
+static int bind_attach(const struct door *d, int cgroup, int port)
+{
+	union addr a = { };
+	int32_t words[7];
+	struct bpf_insn code[12];
+	socklen_t len = door_loop(d, &a, port);
+	int n = 0, i;
+
+	memcpy(words, &a, sizeof(words));
+	len = d->af == AF_INET ? 16 : 28;
+	for (i = 0; i < len / 4; i++)
+		code[n++] = insn(BPF_ST | BPF_MEM | BPF_W, 10, 0, 4 * i - 32, words[i]);
+	code[n++] = insn(BPF_ALU64 | BPF_MOV | BPF_X, 2, 10, 0, 0);
+	code[n++] = insn(BPF_ALU64 | BPF_ADD | BPF_K, 2, 0, 0, -32);
+	code[n++] = insn(BPF_ALU64 | BPF_MOV | BPF_K, 3, 0, 0, len);
+	code[n++] = insn(BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_bind);
+	return helper_attach(d, cgroup, code, n);
+}
+
+TEST_F(hook, connect_binds)
+{
+	int port = door_free_port(variant->door), fd;
+
+	ASSERT_OK(bind_attach(variant->door, self->cgroup, port));
+	fd = door_dial(variant->door, 0, self->port);
+	ASSERT_OK(fd);
+	EXPECT_EQ(port, sock_port(fd));
+	close(fd);
+}
+
+/* A group is nothing that a program can make: it must not sleep. connect() goes on. */
+TEST_F(hook, connect_binds_one_of_a_group)
+{
+	int port = door_free_port(variant->door), fd = door_socket(variant->door, 0);
+	union addr a;
+	socklen_t len = door_loop(variant->door, &a, self->port);
+
+	ASSERT_OK(sock_set(fd, SOL_SOCKET, SO_REUSEPORT, 1));
+	ASSERT_OK(bind_attach(variant->door, self->cgroup, port));
+	ASSERT_OK(connect(fd, &a.sa, len));
+	if (over_tcp()) {
+		EXPECT_EQ(port, sock_port(fd));
+	} else {
+		EXPECT_NE(port, sock_port(fd));
+	}
+	close(fd);
+}
+
+TEST_F(hook, dgram_connect_binds)
+{
+	int to = dgram_bound(variant->door, 0, 0), port = dgram_free_port(variant->door), fd;
+
+	ASSERT_OK(bind_attach(variant->door, self->cgroup, port));
+	fd = dgram_dial(variant->door, 0, sock_port(to));
+	ASSERT_OK(fd);
+	EXPECT_EQ(port, sock_port(fd));
+	close(fd);
+	close(to);
+}
+
+/* --- groups ----------------------------------------------------------------------- */
+
+static int dgram_member(const struct door *d, int port)
+{
+	union addr a;
+	socklen_t len = door_loop(d, &a, port);
+	int fd = dgram_socket(d, 0);
+
+	if (sock_set(fd, SOL_SOCKET, SO_REUSEPORT, 1) || bind(fd, &a.sa, len)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* One that is not let in takes nothing with it that was kept for a successor. */
+TEST_F(hook, dgram_post_bind_denies_a_successor)
+{
+	const struct door *d = variant->door;
+	int fd, tx, port, status;
+	pid_t pid;
+
+	if (over_tcp())
+		SKIP(return, "UDP keeps nothing");
+	ASSERT_OK(enter_cgroup(self->mnt));
+	fd = dgram_member(d, 0);
+	ASSERT_OK(fd);
+	port = sock_port(fd);
+	ASSERT_OK(sock_set(fd, SOL_NEWPROTO, NEWPROTO_GRACE, 60000));
+	tx = dgram_dial(d, 0, port);
+	ASSERT_EQ(3, send(tx, "one", 3, 0));
+	ASSERT_EQ(3, send(tx, "two", 3, 0));
+	close(fd);
+	ATTACH(BPF_PROG_TYPE_CGROUP_SOCK, BY_FAMILY(POST_BIND), 0);
+	pid = fork();
+	if (!pid) {
+		if (enter_cgroup(self->dir))
+			_exit(2);
+		_exit(dgram_member(d, port) < 0 && errno == EPERM ? 0 : 1);
+	}
+	ASSERT_OK(wait_child(pid, &status));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(1, policy_count(self->map));
+	ASSERT_EQ(5, send(tx, "three", 5, 0));
+	fd = dgram_member(d, port);
+	ASSERT_OK(fd);
+	EXPECT_STREQ("one", dgram_text(fd));
+	EXPECT_STREQ("two", dgram_text(fd));
+	EXPECT_STREQ("three", dgram_text(fd));
+	ASSERT_OK(sock_set(fd, SOL_NEWPROTO, NEWPROTO_GRACE, 0));
+	close(fd);
+	close(tx);
+}
+
+/* As SO_BINDTODEVICE by the program itself: it leaves the group, which ends. */
+TEST_F(hook, dgram_connect_sets_device)
+{
+	const struct door *d = variant->door;
+	union addr a;
+	socklen_t len;
+	int fd, to, port;
+	int64_t end;
+
+	if (over_tcp())
+		SKIP(return, "UDP has no grace time");
+	ASSERT_OK(enter_cgroup(self->mnt));
+	to = dgram_bound(d, 0, 0);
+	ASSERT_OK(enter_cgroup(self->dir));
+	fd = dgram_member(d, 0);
+	ASSERT_OK(fd);
+	port = sock_port(fd);
+	ASSERT_OK(sock_set(fd, SOL_NEWPROTO, NEWPROTO_GRACE, 60000));
+	ASSERT_OK(device_attach(d, self->cgroup));
+	len = door_loop(d, &a, sock_port(to));
+	ASSERT_OK(connect(fd, &a.sa, len));
+	ASSERT_EQ(2, send(fd, "hi", 2, 0));
+	EXPECT_STREQ("hi", dgram_text(to));
+	close(fd);
+	end = now_ms() + WAIT_MS;
+	do {
+		fd = dgram_bound(d, 0, port);
+	} while (fd < 0 && now_ms() < end);
+	EXPECT_LE(0, fd) TH_LOG("the port is kept for a successor");
 	close(fd);
 	close(to);
 }

@@ -84,9 +84,11 @@ void np_bind_range(struct sock *sk, struct np_range *range)
  * @sk: the socket, its address set
  * @snum: the port, host byte order; 0: any
  *
- * Context: lock_sock(). May sleep.
+ * Context: lock_sock(). May sleep, unless between np_bind_let_program() and
+ * np_bind_end_program(); then there is always @snum.
  *
- * Return: 0, -EADDRINUSE, -ENOMEM.
+ * Return: 0, -EADDRINUSE, -ENOMEM, -EOPNOTSUPP: a program does it, for one that is
+ * to be in a group.
  */
 int np_bind_get_port(struct sock *sk, unsigned short snum)
 {
@@ -96,6 +98,8 @@ int np_bind_get_port(struct sock *sk, unsigned short snum)
 	int err;
 
 	np_bind_latch(sk);
+	if (unlikely(c->atomic && c->reuseport))
+		return -EOPNOTSUPP;
 	if (snum) {
 		err = np_claim_bind(ports, c, snum);
 	} else {
@@ -112,6 +116,36 @@ int np_bind_get_port(struct sock *sk, unsigned short snum)
 	else
 		inet_sk(sk)->inet_num = np_claim_number(c);
 	return err;
+}
+
+/**
+ * np_bind_let_program - a cgroup-BPF program is to run that may bind a socket
+ * @sk: the socket
+ *
+ * Context: lock_sock().
+ */
+void np_bind_let_program(struct sock *sk)
+{
+	struct np_claim *c = &np_base(sk)->claim;
+
+	/* One that is on a port is not bound again, and not ours to write to. */
+	if (!c->port)
+		c->atomic = true;
+}
+
+/**
+ * np_bind_end_program - it has run
+ * @sk: the socket
+ *
+ * Context: lock_sock().
+ */
+void np_bind_end_program(struct sock *sk)
+{
+	struct np_claim *c = &np_base(sk)->claim;
+
+	/* What it has bound is like any other until it is dropped. */
+	if (!c->port)
+		c->atomic = false;
 }
 
 /**

@@ -16,6 +16,31 @@
 #include "trace.h"
 
 /**
+ * np_connect_program - have cgroup-BPF's programs for connect() run
+ * @sk: the socket
+ * @uaddr: the address, which they may change
+ * @v6: those for IPv6
+ *
+ * They may bind the socket as well.
+ *
+ * Context: lock_sock().
+ *
+ * Return: 0 or a negative errno.
+ */
+int np_connect_program(struct sock *sk, struct sockaddr *uaddr, bool v6)
+{
+	int err;
+
+	np_bind_let_program(sk);
+	if (v6)
+		err = BPF_CGROUP_RUN_PROG_INET6_CONNECT(sk, uaddr);
+	else
+		err = BPF_CGROUP_RUN_PROG_INET4_CONNECT(sk, uaddr);
+	np_bind_end_program(sk);
+	return err;
+}
+
+/**
  * np_connect_pre - let cgroup-BPF programs see, and change, the address
  * @sk: the socket
  * @uaddr: the address
@@ -30,11 +55,11 @@ int np_connect_pre(struct sock *sk, struct sockaddr *uaddr, int len)
 	if (sk->sk_family == AF_INET6) {
 		if (len < SIN6_LEN_RFC2133)
 			return -EINVAL;
-		return BPF_CGROUP_RUN_PROG_INET6_CONNECT(sk, uaddr);
+		return np_connect_program(sk, uaddr, true);
 	}
 	if (len < (int)sizeof(struct sockaddr_in))
 		return -EINVAL;
-	return BPF_CGROUP_RUN_PROG_INET4_CONNECT(sk, uaddr);
+	return np_connect_program(sk, uaddr, false);
 }
 
 /* Who listens there? Returns a reference or NULL. */

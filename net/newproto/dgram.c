@@ -141,15 +141,16 @@ static void np_dgram_publish(struct sock *sk, struct np_dest *fresh)
  * @sk: the socket, its address set
  * @snum: the port, host byte order; 0: any
  *
- * Context: lock_sock(). May sleep.
+ * Context: as np_bind_get_port().
  *
- * Return: 0, -EADDRINUSE, -ENOMEM.
+ * Return: 0, -EADDRINUSE, -ENOMEM, -EOPNOTSUPP.
  */
 int np_dgram_get_port(struct sock *sk, unsigned short snum)
 {
-	struct np_dest *dest = kzalloc(sizeof(*dest), GFP_KERNEL_ACCOUNT);
+	struct np_dest *dest;
 	int err;
 
+	dest = kzalloc(sizeof(*dest), np_claim_gfp(&np_base(sk)->claim) | __GFP_ACCOUNT);
 	if (!dest)
 		return -ENOMEM;
 	err = np_bind_get_port(sk, snum);
@@ -181,13 +182,52 @@ void np_dgram_put_port(struct sock *sk)
 	np_bind_put_port(sk);
 }
 
+/* What a socket has not read goes to those who were in a group with it. */
+static void np_dgram_leave_behind(struct sock *sk, struct np_group *g)
+{
+	struct sk_buff_head list;
+
+	__skb_queue_head_init(&list);
+	spin_lock(&sk->sk_receive_queue.lock);
+	skb_queue_splice_init(&sk->sk_receive_queue, &list);
+	spin_unlock(&sk->sk_receive_queue.lock);
+	np_group_move_dgrams(g, &list);
+}
+
+/**
+ * np_dgram_deny_port - a control group's program does not let a socket have its port
+ * @sk: the socket
+ *
+ * It had it for a moment, and with it perhaps what was kept for a successor.
+ *
+ * Context: lock_sock(). May sleep.
+ */
+void np_dgram_deny_port(struct sock *sk)
+{
+	struct np_group *g = NULL;
+
+	if (np_dgram_is_live(sk)) {
+		g = np_base(sk)->member->group;
+		np_group_get(g);
+	}
+	np_dgram_put_port(sk);
+	if (!g)
+		return;
+	np_room_close(sk);
+	np_dgram_leave_behind(sk, g);
+	np_group_put(g);
+	/* Until nobody takes it for a member of that group any more. */
+	synchronize_rcu();
+	np_room_open(sk);
+}
+
 /**
  * np_dgram_rehash - SO_BINDTODEVICE has changed a socket's device
  * @sk: the socket
  *
  * As with UDP it is none of its group's any more then, who are elsewhere.
  *
- * Context: lock_sock().
+ * Context: lock_sock(). Must not sleep: a control group's program may have done it.
  */
 void np_dgram_rehash(struct sock *sk)
 {
@@ -199,7 +239,8 @@ void np_dgram_rehash(struct sock *sk)
 			    READ_ONCE(sk->sk_bound_dev_if));
 	if (np_dgram_is_live(sk) && !np_claim_fits_share(&np_base(sk)->claim)) {
 		np_dgram_list(sk, dest, NULL);
-		np_dgram_desert_group(sk);
+		if (np_dgram_quit_group(sk))
+			np_group_cut_grace(np_base(sk)->member->group);
 	}
 	np_room_moved(sk);
 }
@@ -230,9 +271,7 @@ void np_dgram_unhash(struct sock *sk)
 void np_dgram_close(struct sock *sk, long timeout)
 {
 	struct np_group *g = NULL;
-	struct sk_buff_head list;
 
-	__skb_queue_head_init(&list);
 	lock_sock(sk);
 	/* Not of one that has gone to another device. */
 	if (np_base(sk)->member &&
@@ -246,10 +285,7 @@ void np_dgram_close(struct sock *sk, long timeout)
 	np_room_leave(sk);
 	np_room_close(sk);
 	if (g) {
-		spin_lock(&sk->sk_receive_queue.lock);
-		skb_queue_splice_init(&sk->sk_receive_queue, &list);
-		spin_unlock(&sk->sk_receive_queue.lock);
-		np_group_move_dgrams(g, &list);
+		np_dgram_leave_behind(sk, g);
 		np_group_put(g);
 	}
 	skb_queue_purge(&sk->sk_receive_queue);
@@ -356,16 +392,19 @@ static int np_dgram_connect_locked(struct sock *sk, struct sockaddr *uaddr, int 
  */
 int np_dgram_connect_pre(struct sock *sk, struct sockaddr *uaddr, int len)
 {
-	if (sk->sk_family == AF_INET6 && uaddr->sa_family != AF_INET) {
-		if (len < SIN6_LEN_RFC2133)
-			return -EINVAL;
-		return BPF_CGROUP_RUN_PROG_INET6_CONNECT_LOCK(sk, uaddr);
-	}
-	if (sk->sk_family == AF_INET6 && ipv6_only_sock(sk))
-		return -EAFNOSUPPORT;
-	if (len < (int)sizeof(struct sockaddr_in))
+	bool v6 = sk->sk_family == AF_INET6 && uaddr->sa_family != AF_INET;
+	int err;
+
+	if (v6 && len < SIN6_LEN_RFC2133)
 		return -EINVAL;
-	return BPF_CGROUP_RUN_PROG_INET4_CONNECT_LOCK(sk, uaddr);
+	if (!v6 && sk->sk_family == AF_INET6 && ipv6_only_sock(sk))
+		return -EAFNOSUPPORT;
+	if (!v6 && len < (int)sizeof(struct sockaddr_in))
+		return -EINVAL;
+	lock_sock(sk);
+	err = np_connect_program(sk, uaddr, v6);
+	release_sock(sk);
+	return err;
 }
 
 /**

@@ -173,7 +173,7 @@ struct proto np_dgram_proto = {
 	.unhash = np_dgram_unhash,
 	.rehash = np_dgram_rehash,
 	.get_port = np_dgram_get_port,
-	.put_port = np_dgram_put_port,
+	.put_port = np_dgram_deny_port,
 };
 
 #if IS_ENABLED(CONFIG_IPV6)
@@ -190,7 +190,7 @@ struct proto np6_dgram_proto = {
 	.unhash = np_dgram_unhash,
 	.rehash = np_dgram_rehash,
 	.get_port = np_dgram_get_port,
-	.put_port = np_dgram_put_port,
+	.put_port = np_dgram_deny_port,
 };
 #endif
 

@@ -147,7 +147,7 @@ void np_ports_note(struct np_ports *t, unsigned long *bits)
  * kept over calls that did not need it.
  */
 static struct np_port *np_port_get_or_make(struct np_ports *t, u32 key,
-					   struct np_port **spare)
+					   struct np_port **spare, gfp_t gfp)
 {
 	struct np_port *p, *old;
 
@@ -157,7 +157,7 @@ static struct np_port *np_port_get_or_make(struct np_ports *t, u32 key,
 			return p;
 		p = *spare;
 		if (!p) {
-			p = kmem_cache_zalloc(np_port_slab, GFP_KERNEL);
+			p = kmem_cache_zalloc(np_port_slab, gfp);
 			if (!p)
 				return ERR_PTR(-ENOMEM);
 			spin_lock_init(&p->lock);
@@ -279,7 +279,7 @@ int np_claim_bind(struct np_ports *t, struct np_claim *c, u16 port)
 	struct np_port *spare = NULL, *p;
 	int err = 0;
 
-	p = np_port_get_or_make(t, port, &spare);
+	p = np_port_get_or_make(t, port, &spare, np_claim_gfp(c));
 	np_port_spare_free(spare);
 	if (IS_ERR(p))
 		return PTR_ERR(p);
@@ -312,7 +312,7 @@ static int np_claim_search(struct np_ports *t, struct np_claim *c,
 			continue;
 		if (i % 64 == 63)
 			cond_resched();
-		p = np_port_get_or_make(t, number, &spare);
+		p = np_port_get_or_make(t, number, &spare, GFP_KERNEL);
 		if (IS_ERR(p)) {
 			err = PTR_ERR(p);
 			break;
@@ -466,6 +466,7 @@ void np_claim_drop(struct np_ports *t, struct np_claim *c)
 	c->port = NULL;
 	c->connected = false;
 	c->listening = false;
+	c->atomic = false;
 	spin_unlock(&p->lock);
 	np_port_put(t, p);
 }

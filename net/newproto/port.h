@@ -124,6 +124,7 @@ struct np_share {
  * @fixed: made by bind()
  * @v6: an IPv6 socket
  * @counted: in np_port.nsharing
+ * @atomic: bind() is called by a cgroup-BPF program, and must not sleep
  * @vacant: no socket's, but that of a group which outlives its members
  */
 struct np_claim {
@@ -145,6 +146,7 @@ struct np_claim {
 	u16 v6:1;
 	u16 counted:1;
 	u16 vacant:1;
+	u16 atomic:1;
 };
 
 /**
@@ -213,6 +215,12 @@ struct np_listener *np_port_lookup(struct np_ports *t, const struct np_addr *dst
 struct np_listener *np_port_lookup_from(struct np_ports *t,
 					const struct np_addr *dst,
 					const struct np_addr *src, int ifindex);
+
+/* How to allocate what bind() needs. */
+static inline gfp_t np_claim_gfp(const struct np_claim *c)
+{
+	return c->atomic ? GFP_ATOMIC : GFP_KERNEL;
+}
 
 static inline u16 np_claim_number(const struct np_claim *c)
 {
