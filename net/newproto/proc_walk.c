@@ -4,8 +4,8 @@
  *
  * A file is read piece by piece, and sockets come and go meanwhile. What a position
  * means must not depend on how many there are before it, or programs would see
- * lines twice, or miss some: so the ports there are are noted when a file is read
- * from its begin, and shown by number.
+ * lines twice, or miss some: so when a file is read from its begin the ports in
+ * use are noted, and they are shown by number.
  */
 #include <linux/sched.h>
 
