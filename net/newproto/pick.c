@@ -97,7 +97,34 @@ static struct np_slots *np_pick_slots(const struct np_pick *p)
 
 static struct np_seat *np_slot_seat(const struct np_slots *t, u32 i)
 {
-	return rcu_dereference_protected(t->slot[i], true);
+	return rcu_dereference_protected(t->slot[i].seat, true);
+}
+
+/* A seat's slots are in a ring, so that a leaver's are found without a search. */
+static void np_slot_link(struct np_slots *t, u32 i, struct np_seat *s)
+{
+	struct np_slot *slot = t->slot;
+
+	if (!s->slots++) {
+		slot[i].next = i;
+		slot[i].prev = i;
+	} else {
+		slot[i].next = s->first;
+		slot[i].prev = slot[s->first].prev;
+		slot[slot[i].prev].next = i;
+		slot[s->first].prev = i;
+	}
+	s->first = i;
+}
+
+static void np_slot_unlink(struct np_slots *t, u32 i, struct np_seat *s)
+{
+	struct np_slot *slot = t->slot;
+
+	slot[slot[i].prev].next = slot[i].next;
+	slot[slot[i].next].prev = slot[i].prev;
+	s->first = slot[i].next;
+	s->slots--;
 }
 
 static u32 np_slots_wanted(u32 shares)
@@ -183,10 +210,10 @@ static void np_slot_give(struct np_slots *t, u32 i, struct np_seat *to)
 	struct np_seat *from = np_slot_seat(t, i);
 
 	if (from)
-		from->slots--;
+		np_slot_unlink(t, i, from);
 	if (to)
-		to->slots++;
-	rcu_assign_pointer(t->slot[i], to);
+		np_slot_link(t, i, to);
+	rcu_assign_pointer(t->slot[i].seat, to);
 }
 
 /* A seat takes its quota, from those that have more than theirs; it goes over the
@@ -213,20 +240,22 @@ static void np_slots_give_up(struct np_pick *p, struct np_seat *s, u32 keep)
 {
 	struct np_slots *t = np_pick_slots(p);
 	struct np_seat *to = NULL;
-	u32 i;
 
 	if (!list_empty(&p->seats))
 		to = list_first_entry(&p->seats, struct np_seat, all);
-	for (i = 0; i <= t->mask && s->slots > keep; i++) {
-		if (np_slot_seat(t, i) != s)
-			continue;
+	while (s->slots > keep) {
 		while (to && (to == s || !np_seat_has_less(p, t, to))) {
 			if (list_is_last(&to->all, &p->seats))
 				break;
 			to = list_next_entry(to, all);
 		}
-		np_slot_give(t, i, to);
+		if (WARN_ON_ONCE(to == s))
+			break;
+		np_slot_give(t, s->first, to);
 	}
+	/* The next leaver begins here, and does not pass the same seats again. */
+	if (to)
+		list_rotate_to_front(&to->all, &p->seats);
 }
 
 /**
@@ -243,19 +272,22 @@ struct np_slots *np_pick_grow(struct np_pick *p, struct np_slots *fresh)
 {
 	struct np_slots *old = np_pick_slots(p);
 	struct np_seat *s;
-	u32 i, factor;
+	u32 i;
 
 	if (old && fresh->mask <= old->mask)
 		return fresh;
-	for (i = 0; old && i <= fresh->mask; i++)
-		RCU_INIT_POINTER(fresh->slot[i], np_slot_seat(old, i & old->mask));
-	rcu_assign_pointer(p->slots, fresh);
-	factor = old ? (fresh->mask + 1) / (old->mask + 1) : 0;
-	list_for_each_entry(s, &p->seats, all) {
-		s->slots *= factor;
-		if (!old)
-			np_slots_take(p, s);
+	list_for_each_entry(s, &p->seats, all)
+		s->slots = 0;
+	for (i = 0; old && i <= fresh->mask; i++) {
+		s = np_slot_seat(old, i & old->mask);
+		RCU_INIT_POINTER(fresh->slot[i].seat, s);
+		if (s)
+			np_slot_link(fresh, i, s);
 	}
+	rcu_assign_pointer(p->slots, fresh);
+	if (!old)
+		list_for_each_entry(s, &p->seats, all)
+			np_slots_take(p, s);
 	return old;
 }
 EXPORT_SYMBOL_NP_KUNIT(np_pick_grow);
@@ -394,7 +426,7 @@ struct np_seat *np_pick_slot(const struct np_pick *p, u32 hash)
 {
 	const struct np_slots *t = rcu_dereference_check(p->slots, true);
 
-	return t ? rcu_dereference_check(t->slot[hash & t->mask], true) : NULL;
+	return t ? rcu_dereference_check(t->slot[hash & t->mask].seat, true) : NULL;
 }
 EXPORT_SYMBOL_NP_KUNIT(np_pick_slot);
 

@@ -33,6 +33,7 @@
  * @load: what waits there
  * @stamp: when it was last chosen, in choices
  * @slots: slots of the table that it has
+ * @first: one of them, if it has any; the others follow in a ring
  * @is_open: has room
  */
 struct np_seat {
@@ -46,7 +47,20 @@ struct np_seat {
 	u32 weight;
 	u32 load;
 	u32 slots;
+	u32 first;
 	bool is_open;
+};
+
+/**
+ * struct np_slot - one slot of the table
+ * @seat: whose it is; NULL as long as there are none
+ * @next: the next slot of the same seat, in a ring
+ * @prev: the one before
+ */
+struct np_slot {
+	struct np_seat __rcu *seat;
+	u32 next;
+	u32 prev;
 };
 
 /**
@@ -56,12 +70,12 @@ struct np_seat {
  *
  * @rcu: frees it
  * @mask: number of slots, a power of two, less 1
- * @slot: the seats; NULL as long as there are none
+ * @slot: the slots; only their seats are read under RCU
  */
 struct np_slots {
 	struct rcu_head rcu;
 	u32 mask;
-	struct np_seat __rcu *slot[];
+	struct np_slot slot[];
 };
 
 /**
