@@ -19,6 +19,12 @@ FIXTURE(dstress) {
 	int port;
 };
 
+/* A loop's length: a short run has half of what a tenth of a long one is. */
+static int many(int n)
+{
+	return test_scale() > 1 ? n * test_scale() : n / 2;
+}
+
 DOOR_FIXTURE(dstress);
 
 FIXTURE_SETUP(dstress)
@@ -137,7 +143,7 @@ static void lossless(struct __test_metadata *_metadata, const struct door *door,
 		     bool connected)
 {
 	struct load l = { .door = door, .port = sock_port(rx), .wait = true,
-			  .connected = connected, .count = 400 * test_scale() };
+			  .connected = connected, .count = many(400) };
 	static unsigned char buf[LARGEST + 1];
 	uint32_t next[SENDERS] = { 0 };
 	struct task t[SENDERS];
@@ -215,7 +221,7 @@ static long drops(int fd)
 TEST_F_TIMEOUT(dstress, counted, 240)
 {
 	struct load l = { .door = variant->door, .port = self->port,
-			  .count = 1000 * test_scale() };
+			  .count = many(1000) };
 	struct task t[SENDERS], r[3];
 	long got = 0, lost;
 	int i;
@@ -277,7 +283,7 @@ static void close_against_send(struct __test_metadata *_metadata, const struct d
 			       int rx, bool wait)
 {
 	struct load l = { .door = door, .port = sock_port(rx), .wait = wait };
-	int i, n, rounds = 300 * test_scale(), torn = 0;
+	int i, n, rounds = many(300), torn = 0;
 	static unsigned char buf[LARGEST + 1];
 	struct task t[SENDERS];
 	struct head h;
@@ -361,7 +367,7 @@ static long turmoil(struct task *t)
 TEST_F_TIMEOUT(dstress, reconnect_against_send, 240)
 {
 	struct load l = { .door = variant->door, .port = self->port,
-			  .count = 600 * test_scale() };
+			  .count = many(600) };
 	int i, fd = dgram_socket(variant->door, 0);
 	struct task t[SENDERS];
 
@@ -408,7 +414,7 @@ static long come_and_go(struct task *t)
 
 TEST_F_TIMEOUT(dstress, come_and_go, 240)
 {
-	struct load l = { .door = variant->door, .count = 100 * test_scale() };
+	struct load l = { .door = variant->door, .count = many(100) };
 	struct task t[4];
 	int i;
 
@@ -425,7 +431,7 @@ TEST_F_TIMEOUT(dstress, come_and_go, 240)
 /* Sockets that share a port come and go while others send to it. */
 TEST_F_TIMEOUT(dstress, shared_port_comes_and_goes, 240)
 {
-	int i, fd[2] = { -1, -1 }, port, rounds = 200 * test_scale();
+	int i, fd[2] = { -1, -1 }, port, rounds = many(200);
 	struct load l = { .door = variant->door };
 	struct task t[SENDERS];
 
@@ -464,7 +470,7 @@ TEST_F_TIMEOUT(dstress, namespaces_die, 240)
 	int i, home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	struct scene s;
 
-	for (i = 0; i < 40 * test_scale(); i++) {
+	for (i = 0; i < many(40); i++) {
 		ASSERT_OK(netns_new());
 		ASSERT_EQ(0, scene_make(&s, variant->door, states[i % ARRAY_SIZE(states)]))
 			TH_LOG("%s: %s", states[i % ARRAY_SIZE(states)], strerror(errno));

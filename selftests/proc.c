@@ -216,7 +216,7 @@ TEST_F(proc, read_in_pieces)
 		fd[i] = door_bound(variant->door, 0, 0);
 		ASSERT_OK(fd[i]);
 	}
-	for (round = 0; round < 5; round++) {
+	for (round = 0; round < 2 * test_scale(); round++) {
 		file = open(SOCKETS, O_RDONLY | O_CLOEXEC);
 		ASSERT_OK(file);
 		for (len = 0; (n = read(file, page + len, 500)) > 0; len += n)
