@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# build-kernel.sh [--path] debug|uml
+# build-kernel.sh [--path] debug|kcsan|uml|clang
 #
 # Builds a test kernel from Debian's linux-source-6.1 and keeps it in the cache, with
 # the build tree that modules need. Prints its directory, in which
@@ -9,6 +9,8 @@
 #	build/		is the KDIR to build modules against
 #	image		is what boots (a bzImage for QEMU, or a user-mode Linux program)
 #	modroot/	has lib/modules/VERSION, as modprobe -d wants it
+#
+# (of "clang", which is for compiling only, the first)
 #
 # --path only says where it is, and fails if it was not built yet. What a kernel is made
 # of (package version, compiler, scripts/kernel/) decides its name in the cache: a change
@@ -24,23 +26,26 @@ if [ "${1:-}" = --path ]; then
 fi
 variant=${1:-}
 case $variant in
-debug | uml) ;;
-*) die "usage: build-kernel.sh [--path] debug|uml" ;;
+debug | kcsan | uml | clang) ;;
+*) die "usage: build-kernel.sh [--path] debug|kcsan|uml|clang" ;;
 esac
 
 if [ $only_path = no ]; then
 	need "building the $variant kernel" linux-source-6.1 build-essential bc bison flex \
 		cpio kmod libelf-dev libssl-dev lz4 rsync xz-utils
+	[ "$variant" != clang ] || need "compiling with clang" clang
 fi
 
 package=$(dpkg-query -W -f '${Version}' linux-source-6.1 2>/dev/null) ||
 	die "linux-source-6.1 is not installed"
+read -ra fragments < <("$top/scripts/kernel/build.sh" --fragments "$variant")
 key=$({
 	echo "$variant $package"
 	gcc --version | head -n 1
+	[ "$variant" != clang ] || clang --version | head -n 1
+	cd "$top/scripts/kernel"
 	# Comments make no kernel.
-	sed -E '/^# CONFIG_/b; /^[[:space:]]*(#|$)/d' "$top"/scripts/kernel/build.sh \
-		"$top"/scripts/kernel/*.config
+	sed -E '/^# CONFIG_/b; /^[[:space:]]*(#|$)/d' build.sh "${fragments[@]}"
 } | sha256sum | cut -c 1-12)
 dir=$cache/kernel/$variant-${package//[^0-9A-Za-z.]/_}-$key
 
@@ -86,7 +91,12 @@ rm -rf "$dir/build" "$dir/modroot"
 run_quiet "building the $variant kernel" "$dir/build.log" build || exit 1
 
 case $variant in
-debug)
+clang)
+	touch "$dir/done"
+	echo "$dir"
+	exit 0
+	;;
+debug | kcsan)
 	cp "$dir/build/arch/x86/boot/bzImage" "$dir/image"
 	arch=x86_64
 	;;

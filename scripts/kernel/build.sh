@@ -1,21 +1,36 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# build.sh debug|uml SOURCE OUT: configure and build one test kernel.
+# build.sh debug|kcsan|uml|clang SOURCE OUT: configure and build one test kernel; of the
+# last one only what modules need to be compiled against it.
+# build.sh --fragments KERNEL: the files of its configuration
 #
-# Everything that decides what comes out is in this directory; its files are part of
-# the key under which scripts/build-kernel.sh caches the result, so an edit here makes
-# a new kernel.
+# Everything that decides what comes out is in this directory; this file and a kernel's
+# fragments are part of the key under which scripts/build-kernel.sh caches the result,
+# so an edit here makes a new kernel.
 
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-variant=$1 source=$2 out=$3
+only_fragments=no
+if [ "$1" = --fragments ]; then
+	only_fragments=yes
+	shift
+fi
+variant=$1 cc=gcc
 
 case $variant in
 debug)
 	arch=x86_64 targets="bzImage modules"
 	fragments="base.config debug.config kasan.config"
+	;;
+kcsan)
+	arch=x86_64 targets="bzImage modules"
+	fragments="base.config kcsan.config"
+	;;
+clang)
+	arch=x86_64 targets=modules_prepare cc=clang
+	fragments=base.config
 	;;
 uml)
 	arch=um targets="linux modules"
@@ -26,9 +41,14 @@ uml)
 	exit 2
 	;;
 esac
+if [ $only_fragments = yes ]; then
+	echo "$fragments"
+	exit 0
+fi
+source=$2 out=$3
 
 kmake() {
-	make -C "$source" O="$out" ARCH="$arch" \
+	make -C "$source" O="$out" ARCH="$arch" CC="$cc" \
 		KBUILD_BUILD_USER=newproto KBUILD_BUILD_HOST=newproto "$@"
 }
 
