@@ -78,7 +78,8 @@ static void write_piece(struct hand *h, struct line *l)
 		n = tally(&calls[SENDFILE], sendfile(l->sv[0], p->file, &off, len));
 	} else {
 		/* pages that have to be fetched: a copy takes its time, with buffers in hand */
-		madvise(map, PERIOD + LARGEST, MADV_DONTNEED);
+		if (!race_random(h, 8))
+			madvise(map, PERIOD + LARGEST, MADV_DONTNEED);
 		n = tally(&calls[SEND], send(l->sv[0], map + off, len, MSG_NOSIGNAL));
 	}
 	if (n > 0)
