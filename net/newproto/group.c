@@ -218,7 +218,7 @@ void np_group_add(struct np_group *g, struct np_member *m)
 	/* What is to go by the order of bind() does not go by that of listen(). */
 	m->seat.seq = ++g->pick.seq;
 	list_add_tail(&m->node, &g->members);
-	g->nmembers++;
+	WRITE_ONCE(g->nmembers, g->nmembers + 1);
 }
 EXPORT_SYMBOL_NP_KUNIT(np_group_add);
 
@@ -250,7 +250,7 @@ void np_group_remove(struct np_group *g, struct np_member *m)
 	lockdep_assert_held(&g->lock);
 	WARN_ON_ONCE(m->live || m->npending);
 	list_del(&m->node);
-	g->nmembers--;
+	WRITE_ONCE(g->nmembers, g->nmembers - 1);
 	np_group_stats_add(&g->past, &m->stats);
 }
 EXPORT_SYMBOL_NP_KUNIT(np_group_remove);

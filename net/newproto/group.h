@@ -139,7 +139,7 @@ enum np_group_state {
  * @watching: see above
  * @pick: the choice among the live members
  * @members: all of them; turned round by offers
- * @nmembers: length of @members
+ * @nmembers: length of @members; read without the lock by /proc
  * @nlive: those that are live
  * @npending: connections pending, on all queues
  * @norphans: length of @orphans
