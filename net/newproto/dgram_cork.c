@@ -80,7 +80,8 @@ static int np_cork_grow(struct np_cork *cork, size_t len)
 
 	if (cork->len + len <= cork->room)
 		return 0;
-	data = kvmalloc(room, GFP_KERNEL_ACCOUNT);
+	/* The program is told, so that the log need not be. */
+	data = kvmalloc(room, GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!data)
 		return -ENOBUFS;
 	memcpy(data, cork->data, cork->len);

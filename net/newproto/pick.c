@@ -164,7 +164,8 @@ struct np_slots *np_slots_alloc(u32 shares)
 	u32 n = np_slots_wanted(shares);
 	struct np_slots *t;
 
-	t = kvzalloc(struct_size(t, slot, n), GFP_KERNEL_ACCOUNT);
+	/* The program is told, so that the log need not be. */
+	t = kvzalloc(struct_size(t, slot, n), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (t)
 		t->mask = n - 1;
 	return t;
