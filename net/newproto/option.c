@@ -55,8 +55,8 @@ static const struct np_opt np_opt_table[] = {
 	BOOL(IP, IP_PKTINFO, PKTINFO, 0),
 	BOOL(IP, IP_RECVTTL, RECVTTL, 0),
 	BOOL(IP, IP_RECVTOS, RECVTOS, 0),
-	WORKS(IP, IP_FREEBIND, FREEBIND, NP_OPT_BOOL),
-	WORKS(IP, IP_TRANSPARENT, TRANSPARENT, NP_OPT_BOOL),
+	WORKS(IP, IP_FREEBIND, FREEBIND, NP_OPT_BOOL | NP_OPT_NOT_EMPTY),
+	WORKS(IP, IP_TRANSPARENT, TRANSPARENT, NP_OPT_BOOL | NP_OPT_NOT_EMPTY),
 	WORKS(IP, IP_BIND_ADDRESS_NO_PORT, BIND_NO_PORT, NP_OPT_BOOL),
 
 	HINT(IPV6, IPV6_UNICAST_HOPS, UNICAST_HOPS, NP_OPT_MINUS1, 0, 255, 64),
@@ -178,7 +178,7 @@ EXPORT_SYMBOL_NP_KUNIT(np_opt_check);
  * np_opt_read - get an option's value from a program
  * @o: the option
  * @from: where it is
- * @len: its length; ip(7)'s options may be a single byte, or none: 0
+ * @len: its length; ip(7)'s options may be a single byte, or most of them none: 0
  * @val: where to put it
  *
  * Return: 0, -EINVAL if it is too short, -EFAULT.
@@ -193,7 +193,7 @@ int np_opt_read(const struct np_opt *o, sockptr_t from, unsigned int len, int *v
 		return -EINVAL;
 	*val = 0;
 	if (!len)
-		return 0;
+		return o->flags & NP_OPT_NOT_EMPTY ? -EINVAL : 0;
 	if (copy_from_sockptr(&byte, from, 1))
 		return -EFAULT;
 	*val = byte;

@@ -345,11 +345,13 @@ static void np_option_read(struct kunit *test)
 	static const struct {
 		int level;
 		int name;
-		bool byte;	/* less than an int will do */
+		int min;	/* so many bytes will do */
 	} rows[] = {
-		{ IPPROTO_TCP, TCP_NODELAY, false },
-		{ IPPROTO_IP, IP_TTL, true },
-		{ IPPROTO_IPV6, IPV6_UNICAST_HOPS, false },
+		{ IPPROTO_TCP, TCP_NODELAY, sizeof(int) },
+		{ IPPROTO_IP, IP_TTL, 0 },
+		{ IPPROTO_IP, IP_FREEBIND, 1 },
+		{ IPPROTO_IP, IP_TRANSPARENT, 1 },
+		{ IPPROTO_IPV6, IPV6_UNICAST_HOPS, sizeof(int) },
 	};
 	const struct np_opt *o;
 	int i, len, val, want;
@@ -364,7 +366,7 @@ static void np_option_read(struct kunit *test)
 			memset(mem, 0x41, len);
 			val = -1;
 			want = len >= (int)sizeof(int) ? 0x41414141 : len ? 0x41 : 0;
-			if (len >= (int)sizeof(int) || rows[i].byte) {
+			if (len >= rows[i].min) {
 				KUNIT_EXPECT_EQ(test, np_opt_read(o, KERNEL_SOCKPTR(mem),
 								  len, &val), 0);
 				KUNIT_EXPECT_EQ_MSG(test, val, want, "length %d", len);
