@@ -3,6 +3,7 @@
  * The option table. Limits and defaults are those of tcp(7), ip(7) and
  * ipv6(7), so that a program finds what it finds on a TCP socket.
  */
+#include <linux/bitops.h>
 #include <linux/errno.h>
 #include <linux/in.h>
 #include <linux/in6.h>
@@ -69,7 +70,7 @@ static const struct np_opt np_opt_table[] = {
 	BOOL(IPV6, IPV6_RECVTCLASS, RECVTCLASS6, 0),
 	BOOL(IPV6, IPV6_DONTFRAG, DONTFRAG6, 0),
 	BOOL(IPV6, IPV6_AUTOFLOWLABEL, AUTOFLOWLABEL6, 1),
-	HINT(IPV6, IPV6_ADDR_PREFERENCES, ADDR_PREFERENCES6, 0, 0, INT_MAX,
+	HINT(IPV6, IPV6_ADDR_PREFERENCES, ADDR_PREFERENCES6, NP_OPT_PREFS, INT_MIN, INT_MAX,
 	     IPV6_PREFER_SRC_PUBTMP_DEFAULT | IPV6_PREFER_SRC_HOME),
 	WORKS(IPV6, IPV6_V6ONLY, V6ONLY, NP_OPT_BOOL),
 	WORKS(IPV6, IPV6_FREEBIND, FREEBIND, NP_OPT_BOOL),
@@ -145,6 +146,22 @@ const struct np_opt *np_opt_find(int level, int name)
 }
 EXPORT_SYMBOL_NP_KUNIT(np_opt_find);
 
+/* IPV6_ADDR_PREFERENCES: of each kind of address one can be preferred. */
+static int np_opt_check_prefs(int val)
+{
+	static const int kinds[] = {
+		IPV6_PREFER_SRC_TMP | IPV6_PREFER_SRC_PUBLIC | IPV6_PREFER_SRC_PUBTMP_DEFAULT,
+		IPV6_PREFER_SRC_COA | IPV6_PREFER_SRC_HOME,
+		IPV6_PREFER_SRC_CGA | IPV6_PREFER_SRC_NONCGA,
+	};
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (hweight32(val & kinds[i]) > 1)
+			return -EINVAL;
+	return 0;
+}
+
 /**
  * np_opt_check - is a value good for an option?
  * @o: the option
@@ -158,6 +175,8 @@ int np_opt_check(const struct np_opt *o, int *val)
 		*val = !!*val;
 		return 0;
 	}
+	if (o->flags & NP_OPT_PREFS)
+		return np_opt_check_prefs(*val);
 	if (o->flags & NP_OPT_MINUS1 && *val == -1) {
 		*val = o->def;
 		return 0;

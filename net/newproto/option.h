@@ -81,6 +81,7 @@ struct np_opt {
 #define NP_OPT_GET_ONLY	BIT(3)
 #define NP_OPT_TOS	BIT(4)	/* a byte, of which TCP keeps two bits */
 #define NP_OPT_NOT_EMPTY BIT(5)	/* ip(7): without a single byte it is EINVAL */
+#define NP_OPT_PREFS	BIT(6)	/* IPV6_PREFER_*: none that contradict each other */
 
 const struct np_opt *np_opt_find(int level, int name);
 bool np_opt_is_dgram(int level, int name);

@@ -130,6 +130,16 @@ static void np_option_limits(struct kunit *test)
 		np_expect_set(test, o, INT_MAX, 0, 1);
 		return;
 	}
+	if (o->flags & NP_OPT_PREFS) {
+		np_expect_set(test, o, 0, 0, 0);
+		np_expect_set(test, o, IPV6_PREFER_SRC_TMP | IPV6_PREFER_SRC_CGA, 0,
+			      IPV6_PREFER_SRC_TMP | IPV6_PREFER_SRC_CGA);
+		np_expect_set(test, o, IPV6_PREFER_SRC_TMP | IPV6_PREFER_SRC_PUBLIC, -EINVAL, 0);
+		np_expect_set(test, o, IPV6_PREFER_SRC_COA | IPV6_PREFER_SRC_HOME, -EINVAL, 0);
+		np_expect_set(test, o, IPV6_PREFER_SRC_CGA | IPV6_PREFER_SRC_NONCGA, -EINVAL, 0);
+		np_expect_set(test, o, 65536, 0, 65536);
+		return;
+	}
 	if (r->level == IPPROTO_TCP && r->name == TCP_MAXSEG)
 		special = 0;
 	if ((r->level == IPPROTO_IP && r->name == IP_TTL) ||
