@@ -176,7 +176,8 @@ add_module() {
 	case $1 in
 	*.ko)
 		[ -e "$1" ] || die "vm.sh: there is no module $1"
-		cp "$1" "$root/$tree/extra/"
+		# Debugging information is most of the file, and nobody reads it there.
+		strip --strip-debug -o "$root/$tree/extra/${1##*/}" "$1"
 		return
 		;;
 	esac
