@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * modcycle FILE NAME FAMILY COUNT
+ * modcycle FILE NAME FAMILY COUNT SECONDS
  *
  * Loads a module and unloads it, COUNT times, and between the two makes sockets at
- * each of its doors, uses them and closes them. Says how many times it has, and how
- * long that took; ends with 1 when something failed.
+ * each of its doors, uses them and closes them. Ends earlier when the time is over,
+ * but not before each door has had its turn. Says how many times it has, and how long
+ * that took; ends with 1 when something failed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +23,8 @@
 #include <kselftest.h>
 #include <linux/newproto.h>
 
-#define WAIT_MS	20000
+#define WAIT_MS		20000
+#define ROUNDS_MIN	12
 
 static long long now_ms(void)
 {
@@ -126,22 +128,23 @@ static int cycle(const void *file, size_t size, const char *name, int family, in
 
 int main(int argc, char **argv)
 {
-	int fd = argc > 4 ? open(argv[1], O_RDONLY) : -1, i, count;
-	long long start = now_ms();
+	int fd = argc > 5 ? open(argv[1], O_RDONLY) : -1, i, count;
+	long long start = now_ms(), limit;
 	struct stat st;
 	void *file;
 
 	if (fd < 0 || fstat(fd, &st)) {
-		fprintf(stderr, "usage: modcycle FILE NAME FAMILY COUNT\n");
+		fprintf(stderr, "usage: modcycle FILE NAME FAMILY COUNT SECONDS\n");
 		return 2;
 	}
 	file = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (file == MAP_FAILED)
 		return 2;
 	count = atoi(argv[4]);
-	for (i = 0; i < count; i++)
+	limit = atoi(argv[5]) * 1000LL;
+	for (i = 0; i < count && (i < ROUNDS_MIN || now_ms() - start < limit); i++)
 		if (cycle(file, st.st_size, argv[2], atoi(argv[3]), i))
-			break;
+			return 1;
 	printf("# loaded, used and unloaded %d times in %lld ms\n", i, now_ms() - start);
-	return i < count;
+	return 0;
 }
