@@ -25,19 +25,7 @@ after_boot() {
 	fi
 }
 
-# KCSAN's reports are between two lines of "=". Most are of the kernel's own data races:
-# one that has no function of a module in it is none of ours.
-our_races() {
-	awk '
-		/==========+$/ && !inside { inside = 1; ours = 0; text = $0; next }
-		!inside { print; next }
-		{ text = text "\n" $0 }
-		/\[newproto/ { ours = 1 }
-		/==========+$/ { if (ours || text !~ /BUG: KCSAN/) print text; inside = 0 }
-		END { if (inside) print text }'
-}
-
-if after_boot "$1" | tr -d '\r' | our_races | grep -aE -e "$complaints" |
+if after_boot "$1" | tr -d '\r' | grep -aE -e "$complaints" |
 	grep -avE -f <(grep -vE '^(#|$)' "$top/scripts/klog-noise"); then
 	exit 1
 fi

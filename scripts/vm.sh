@@ -20,8 +20,8 @@ status, or with
   126  SCRIPT succeeded, but the kernel's log has complaints (see klog.sh)
 
   -k KERNEL        stock: the newest Debian kernel installed (default; installed when
-                   there is none); debug, kcsan, uml: those of build-kernel.sh (built when
-                   there are none), the last without QEMU and with one CPU; or the path
+                   there is none); debug or uml: those of build-kernel.sh (built when
+                   there are none), the latter without QEMU and with one CPU; or the path
                    of a bzImage
   -R DIR           where the modules of a kernel given by path are (DIR/lib/modules)
   -s N             virtual CPUs (default 2)
@@ -92,7 +92,7 @@ stock)
 	release=$(stock_release) || die "no stock kernel"
 	image=/boot/vmlinuz-$release modroot=/
 	;;
-debug | kcsan | uml)
+debug | uml)
 	dir=$("$top/scripts/build-kernel.sh" "$kernel") || die "no $kernel kernel"
 	image=$dir/image modroot=$dir/modroot
 	release=$(cat "$dir/build/include/config/kernel.release")
@@ -243,9 +243,7 @@ uml() {
 		ssl0=null,fd:3 ssl1=null,fd:4 $kernel_args $args 3>>"$console" 4>&1 >/dev/null
 }
 
-kernel_args="loglevel=7 panic=-1 oops=panic softlockup_panic=1"
-# Most data races that KCSAN sees are the kernel's own: klog.sh looks for ours.
-[ "$kernel" = kcsan ] || kernel_args+=" panic_on_warn=1"
+kernel_args="loglevel=7 panic=-1 oops=panic panic_on_warn=1 softlockup_panic=1"
 
 # KVM in a nested or restricted machine may be there and not work, or crawl: only a guest
 # that has run is believed. One verdict for each boot of the host.
