@@ -157,7 +157,8 @@ static int has_bytes(int fd, size_t pos, size_t len)
 		got += n;
 	}
 	if (got != len) {
-		fprintf(stderr, "# %zu bytes from %zu on should be there: %zu are\n", len, pos, got);
+		fprintf(stderr, "# %zu bytes from %zu on should be there: %zu are\n", len, pos,
+			got);
 		return -1;
 	}
 	if (recv(fd, &c, 1, MSG_DONTWAIT) >= 0 || errno != EAGAIN) {
