@@ -97,7 +97,7 @@ if wanted 'stock|programs'; then module_for stock; fi
 if wanted programs; then "$top/scripts/programs.sh" --fetch || exit 1; fi
 if wanted 'debug-.|stock'; then
 	run_quiet "building the test programs" "$out/selftests.log" \
-		make -C "$top/selftests" OUTPUT="$out/selftests" || die "no tests to run"
+		make -j"$(nproc)" -C "$top/selftests" OUTPUT="$out/selftests" || die "no tests to run"
 	mapfile -t tests < <(make -s -C "$top/selftests" OUTPUT="$out/selftests" list)
 	mapfile -t companions < <(make -s -C "$top/selftests" OUTPUT="$out/selftests" files)
 	# A debug kernel under emulation is ten times slower, and another guest runs beside it.
@@ -155,7 +155,7 @@ debug_tests() {
 share_of() {
 	local first='calls|stress|proc|signals|modload.sh|dgram.*'
 	local third='group_(dgram.*|bpf|loss|bind)' fourth='group|group_.*'
-	local fifth='race_.*|fault|usercopy|bad.*|sigstorm|cycles|load'
+	local fifth='race_.*|fault.*|usercopy.*|bad.*|sigstorm|cycles'
 
 	case $1 in
 	debug-1) debug_tests | grep -xE "$first" ;;

@@ -219,7 +219,7 @@ TEST_F(proc, read_in_pieces)
 	for (round = 0; round < 2 * test_scale(); round++) {
 		file = open(SOCKETS, O_RDONLY | O_CLOEXEC);
 		ASSERT_OK(file);
-		for (len = 0; (n = read(file, page + len, 500)) > 0; len += n)
+		for (len = 0; (n = read(file, page + len, 1500)) > 0; len += n)
 			ASSERT_OK(turn_over(variant->door, other));
 		ASSERT_EQ(0, n);
 		page[len] = '\0';
