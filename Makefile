@@ -29,7 +29,7 @@ help:
 	@echo 'Testing (packages that are missing are installed, test kernels are built once)'
 	@echo '  kunit        the KUnit tests under user-mode Linux: seconds, for every day'
 	@echo '  check        everything, on a debug kernel and on the stock kernel in QEMU:'
-	@echo '               some 45 minutes on two cores, and once the debug kernel'
+	@echo '               some 50 minutes on two cores, and once the debug kernel'
 	@echo '  check-long   the same, with ten times longer loops'
 	@echo '  static       only what needs no guest: W=1, sparse, checkpatch, coccicheck, ...'
 	@echo '  sparse, checkpatch, coccicheck   one of them'
