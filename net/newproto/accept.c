@@ -32,12 +32,14 @@ static int np_listen_start(struct sock *sk, int backlog)
 		return -ENOMEM;
 	}
 	g = b->member->group;
+	/* What has waited for a successor is told of at once: poll() has to see it then. */
+	np_state_set(sk, TCP_LISTEN);
 	err = np_member_start(b->member, backlog, READ_ONCE(sk->sk_rcvbuf));
 	if (err) {
+		np_state_set(sk, TCP_CLOSE);
 		np_claim_unlisten(&b->claim);
 		return err;
 	}
-	np_state_set(sk, TCP_LISTEN);
 	/* Somebody is here before anybody looks. */
 	np_claim_publish(&b->claim, &g->listener);
 	np_group_hold_port(g, &b->claim);

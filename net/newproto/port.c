@@ -124,7 +124,7 @@ struct np_port *np_port_peek(struct np_ports *t, u32 key)
  *
  * Those that come or go meanwhile may be among them or not.
  *
- * Context: may sleep.
+ * Context: process. Takes the RCU read lock.
  */
 void np_ports_note(struct np_ports *t, unsigned long *bits)
 {
