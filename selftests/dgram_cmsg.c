@@ -324,6 +324,7 @@ TEST_F(cmsg, source4)
 	/* no address of the host's, no such device */
 	EXPECT_ERR(ENETUNREACH, send_from4(self->tx, d, self->port, "198.51.100.77", 0));
 	EXPECT_ERR(ENODEV, send_from4(self->tx, d, self->port, "127.0.0.9", 4711));
+	EXPECT_ERR(ENETUNREACH, send_from4(self->tx, d, self->port, "192.0.2.9", 4711));
 	EXPECT_TRUE(dgram_empty(self->rx));
 }
 

@@ -201,6 +201,16 @@ static int np_route_dgram_v6(struct sock *sk, struct np_flow *f)
 	return 0;
 }
 
+/* Of two things that are wrong inet names the source first. */
+static int np_route_no_device(struct sock *sk, const struct np_flow *f)
+{
+	int err = 0;
+
+	if (!np_addr_is_any(&f->src.ip))
+		err = np_route_check_src(sk, &f->src.ip, f->ifindex);
+	return err ?: -ENODEV;
+}
+
 /**
  * np_route_dgram - where a datagram goes, and where it comes from
  * @sk: the socket
@@ -223,8 +233,10 @@ int np_route_dgram(struct sock *sk, struct np_flow *f)
 		there = dev_get_by_index_rcu(net, f->ifindex);
 		rcu_read_unlock();
 	}
+	if (!there && np_addr_is_v4(&f->dst.ip))
+		return np_route_no_device(sk, f);
 	if (!there)
-		return np_addr_is_v4(&f->dst.ip) ? -ENODEV : -ENETUNREACH;
+		return -ENETUNREACH;
 	return np_addr_is_v4(&f->dst.ip) ? np_route_dgram_v4(sk, f) :
 					   np_route_dgram_v6(sk, f);
 }
