@@ -18,6 +18,7 @@
 #include <sched.h>
 #include <sys/wait.h>
 
+#include "balance.h"
 #include "dgramlib.h"
 #include "seqlib.h"
 
@@ -217,113 +218,6 @@ static int none_left(int n)
 	return pid < 0 || waitpid(pid, &status, 0) != pid || status ? -1 : 0;
 }
 
-/* --- What is to be as before --- */
-
-struct world {
-	long module_refs;
-	long users;		/* in /proc/net/protocols */
-	long lines;		/* of /proc/net/newproto's lists */
-	long buffers;
-	long objects;		/* of the caches with our name */
-	long used_kb;
-};
-
-static long module_refs(void)
-{
-	char text[32];
-
-	return file_read("/sys/module/newproto/refcnt", text, sizeof(text)) > 0 ? atol(text) : -1;
-}
-
-static long count_lines(const char *path)
-{
-	char line[512];
-	FILE *f = fopen(path, "r");
-	long n = 0;
-
-	if (!f)
-		return -1;
-	while (fgets(line, sizeof(line), f))
-		n++;
-	fclose(f);
-	return n;
-}
-
-/* The first number behind the names that begin like this; the sum of them. */
-static long value_of(const char *path, const char *name)
-{
-	char line[512];
-	FILE *f = fopen(path, "r");
-	long sum = 0;
-
-	if (!f)
-		return -1;
-	while (fgets(line, sizeof(line), f))
-		if (!strncmp(line, name, strlen(name)))
-			sum += atol(line + strcspn(line, " \t"));
-	fclose(f);
-	return sum;
-}
-
-/* /proc/net/protocols: the third field of lines whose module is ours. */
-static long protocol_users(void)
-{
-	char line[512], module[64];
-	FILE *f = fopen("/proc/net/protocols", "r");
-	long sockets, sum = 0;
-
-	if (!f)
-		return -1;
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "%*s %*s %ld %*s %*s %*s %*s %63s", &sockets, module) == 2 &&
-		    !strcmp(module, "newproto"))
-			sum += sockets;
-	fclose(f);
-	return sum;
-}
-
-/* What the kernel has for itself, and cannot do without. */
-static long used_kb(void)
-{
-	static const char path[] = "/proc/meminfo";
-
-	file_write("/proc/sys/vm/drop_caches", "3");
-	return value_of(path, "SUnreclaim:") + value_of(path, "SReclaimable:") +
-	       value_of(path, "Percpu:") + value_of(path, "VmallocUsed:");
-}
-
-static void look(struct world *w)
-{
-	w->module_refs = module_refs();
-	w->users = protocol_users();
-	w->lines = count_lines("/proc/net/newproto/sockets") +
-		   count_lines("/proc/net/newproto/groups");
-	w->buffers = value_of("/proc/net/newproto/counters", "buffer_bytes");
-	w->objects = value_of("/proc/slabinfo", "newproto_");
-	w->used_kb = used_kb();
-}
-
-static bool as_before(const struct world *was, struct world *is)
-{
-	int64_t end = now_ms() + WAIT_MS;
-
-	do {
-		look(is);
-		if (is->module_refs == was->module_refs && is->users == was->users &&
-		    is->lines == was->lines && is->buffers == was->buffers &&
-		    is->objects <= was->objects + 64 && is->used_kb <= was->used_kb + LEAK_KB)
-			return true;
-		usleep(50000);
-	} while (now_ms() < end);
-	return false;
-}
-
-static void show(const char *when, const struct world *w)
-{
-	printf("# %s: references %ld, users %ld, lines %ld, buffers %ld, objects %ld, %ld KiB\n",
-	       when, w->module_refs, w->users, w->lines, w->buffers, w->objects, w->used_kb);
-}
-
 FIXTURE(cycles)
 {
 	char limit[32];
@@ -344,7 +238,7 @@ FIXTURE_TEARDOWN(cycles)
 TEST_F_TIMEOUT(cycles, namespaces, 600)
 {
 	int64_t start;
-	struct world was, is;
+	struct balance was, is;
 	int made, others = namespaces_now();
 
 	ASSERT_LT(0, others);
@@ -352,16 +246,16 @@ TEST_F_TIMEOUT(cycles, namespaces, 600)
 	ASSERT_EQ(WARM_UP, make_namespaces(0, WARM_UP, INT64_MAX));
 	ASSERT_OK(none_left(others));
 	ASSERT_OK(max_namespaces(others + AT_ONCE));
-	look(&was);
+	balance_look(&was);
 	start = now_ms();
 	made = make_namespaces(0, NAMESPACES, start + LIMIT_MS);
 	ASSERT_LT(0, made);
 	ASSERT_OK(none_left(others));
 	printf("# %d namespaces, %d of them with all that they had, in %lld ms\n", made,
 	       (made + LIVE_EACH - 1) / LIVE_EACH, (long long)(now_ms() - start));
-	EXPECT_TRUE(as_before(&was, &is));
-	show("before", &was);
-	show("after", &is);
+	EXPECT_TRUE(balance_same(&was, &is, LEAK_KB));
+	balance_show("before", &was);
+	balance_show("after", &is);
 }
 
 TEST_HARNESS_MAIN
