@@ -13,7 +13,7 @@ set -e
 # Longest first: the jobs that come last fill the gaps.
 all_jobs=(debug-1 debug-2 debug-3 debug-5 debug-4 stock kunit-debug programs static kunit-uml
 	tools)
-long_jobs=(clang coverage)
+long_jobs=(load kcsan clang coverage)
 # A job that runs longer than this has hung; its own limits are much shorter.
 job_limit=1800
 scale=1
@@ -81,6 +81,9 @@ say "the stock kernel is $stock; the cache is $cache"
 if wanted 'debug-.|kunit-debug|static'; then
 	"$top/scripts/build-kernel.sh" debug >/dev/null || die "cannot build the debug kernel"
 fi
+if wanted kcsan; then
+	"$top/scripts/build-kernel.sh" kcsan >/dev/null || die "cannot build the kernel with KCSAN"
+fi
 if wanted kunit-uml; then
 	"$top/scripts/build-kernel.sh" uml >/dev/null || die "cannot build user-mode Linux"
 fi
@@ -93,9 +96,10 @@ module_for() {
 }
 
 if wanted 'debug-.'; then module_for debug; fi
-if wanted 'stock|programs'; then module_for stock; fi
+if wanted kcsan; then module_for kcsan; fi
+if wanted 'stock|programs|load'; then module_for stock; fi
 if wanted programs; then "$top/scripts/programs.sh" --fetch || exit 1; fi
-if wanted 'debug-.|stock'; then
+if wanted 'debug-.|stock|load|kcsan'; then
 	run_quiet "building the test programs" "$out/selftests.log" \
 		make -j"$(nproc)" -C "$top/selftests" OUTPUT="$out/selftests" || die "no tests to run"
 	mapfile -t tests < <(make -s -C "$top/selftests" OUTPUT="$out/selftests" list)
@@ -114,15 +118,15 @@ guest_results() {
 	fi
 }
 
-# selftests JOB KERNEL PROGRAM...
+# selftests JOB KERNEL MIB PROGRAM...
 selftests() {
-	local job=$1 kernel=$2 p status=0 args=()
-	shift 2
+	local job=$1 kernel=$2 memory=$3 p status=0 args=()
+	shift 3
 
 	for p in "$@" "${companions[@]}"; do
 		args+=(-f "$out/selftests/$p:/test/$p")
 	done
-	"$top/scripts/vm.sh" -k "$kernel" -s 2 -m 1024 -t $((job_limit - 60)) \
+	"$top/scripts/vm.sh" -k "$kernel" -s 2 -m "$memory" -t $((job_limit - 60)) \
 		-o "$out/$job.console" -M "$out/module-$kernel/newproto.ko" -M sctp -M dummy \
 		-e NEWPROTO_TEST_SCALE=$scale "${args[@]}" \
 		"$top/scripts/guest/run-tests.sh" newproto $((limit * scale)) "${@/#/./}" \
@@ -141,12 +145,21 @@ programs() {
 
 # What the debug kernel leaves out if there is little time: the calls at the second pair of
 # doors, which take the same ways as at the first, and messages of every length. The
-# distribution's kernel has them all.
+# distribution's kernel has them all, and alone the crowd of connections.
 debug_tests() {
 	printf '%s\n' "${tests[@]}" | if [ $scale = 1 ]; then
-		grep -vxE "calls_doors|badmsg"
+		grep -vxE "calls_doors|badmsg|load"
 	else
+		grep -vx load
+	fi
+}
+
+# 100,000 connections want a guest of their own, with more memory.
+stock_tests() {
+	printf '%s\n' "${tests[@]}" | if [ $scale = 1 ]; then
 		cat
+	else
+		grep -vx load
 	fi
 }
 
@@ -165,6 +178,10 @@ share_of() {
 	debug-5) debug_tests | grep -xE "$fifth" ;;
 	esac
 }
+
+# What has several threads or processes at the same socket, or at the same port.
+racing='race_.*|stress|flow|poll|signals|dgram_(stress|wait|queue)|seqpacket_flow|sigstorm'
+racing+='|group_(loss|move|dgram_race|silent|bpf)'
 
 tools_tests() {
 	local status=0
@@ -194,10 +211,18 @@ run_job() {
 	case $1 in
 	debug-?)
 		mapfile -t tests < <(share_of "$1")
-		selftests "$1" debug "${tests[@]}"
+		selftests "$1" debug 1024 "${tests[@]}"
 		;;
 	stock)
-		selftests stock stock "${tests[@]}"
+		mapfile -t tests < <(stock_tests)
+		selftests stock stock 1024 "${tests[@]}"
+		;;
+	load)
+		selftests load stock 4096 load
+		;;
+	kcsan)
+		mapfile -t tests < <(printf '%s\n' "${tests[@]}" | grep -xE "$racing")
+		selftests kcsan kcsan 1024 "${tests[@]}"
 		;;
 	programs)
 		programs
