@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# build-kernel.sh [--path] debug|uml|clang
+# build-kernel.sh [--path] debug|kcsan|uml|clang
 #
 # Builds a test kernel from Debian's linux-source-6.1 and keeps it in the cache, with
 # the build tree that modules need. Prints its directory, in which
@@ -26,8 +26,8 @@ if [ "${1:-}" = --path ]; then
 fi
 variant=${1:-}
 case $variant in
-debug | uml | clang) ;;
-*) die "usage: build-kernel.sh [--path] debug|uml|clang" ;;
+debug | kcsan | uml | clang) ;;
+*) die "usage: build-kernel.sh [--path] debug|kcsan|uml|clang" ;;
 esac
 
 if [ $only_path = no ]; then
@@ -96,7 +96,7 @@ clang)
 	echo "$dir"
 	exit 0
 	;;
-debug)
+debug | kcsan)
 	cp "$dir/build/arch/x86/boot/bzImage" "$dir/image"
 	arch=x86_64
 	;;

@@ -40,8 +40,8 @@ image_release() {
 		head -n 1 | cut -d ' ' -f 1
 }
 
-# The directory to build modules in for a kernel named stock, debug, uml, clang or by its
-# path.
+# The directory to build modules in for a kernel named stock, debug, kcsan, uml, clang or
+# by its path.
 kernel_build_dir() {
 	local dir
 
@@ -49,7 +49,7 @@ kernel_build_dir() {
 	stock)
 		dir=$(stock_release) && echo "/lib/modules/$dir/build"
 		;;
-	debug | uml | clang)
+	debug | kcsan | uml | clang)
 		dir=$("$top/scripts/build-kernel.sh" "$1") && echo "$dir/build"
 		;;
 	*)

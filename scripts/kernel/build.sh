@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# build.sh debug|uml|clang SOURCE OUT: configure and build one test kernel; of the
-# last one only what modules need to be compiled against it.
+# build.sh debug|kcsan|uml|clang SOURCE OUT: configure and build one test kernel; of
+# the last one only what modules need to be compiled against it.
 # build.sh --fragments KERNEL: the files of its configuration
 #
 # Everything that decides what comes out is in this directory; this file and a kernel's
@@ -23,6 +23,10 @@ case $variant in
 debug)
 	arch=x86_64 targets="bzImage modules"
 	fragments="base.config debug.config kasan.config"
+	;;
+kcsan)
+	arch=x86_64 targets="bzImage modules"
+	fragments="base.config kcsan.config"
 	;;
 clang)
 	arch=x86_64 targets=modules_prepare cc=clang
