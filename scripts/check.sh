@@ -143,12 +143,12 @@ programs() {
 	guest_results programs $status
 }
 
-# What the debug kernel leaves out if there is little time: the calls at the second pair of
-# doors, which take the same ways as at the first, and messages of every length. The
+# What the debug kernel leaves out if there is little time: the calls at the other doors,
+# which take the same ways as at the first two, and messages of every length. The
 # distribution's kernel has them all, and alone the crowd of connections.
 debug_tests() {
 	printf '%s\n' "${tests[@]}" | if [ $scale = 1 ]; then
-		grep -vxE "calls_doors|badmsg|load"
+		grep -vxE "calls_doors|calls_data_doors|badmsg|load"
 	else
 		grep -vx load
 	fi
@@ -163,10 +163,10 @@ stock_tests() {
 	fi
 }
 
-# The debug kernel's work is shared by five guests: calls alone takes as long as most of the
-# others together, and what moves, or waits for a grace time, takes its time.
+# The debug kernel's work is shared by five guests: calls and calls_data take as long as most
+# of the others together, and what moves, or waits for a grace time, takes its time.
 share_of() {
-	local first='calls|stress|proc|signals|modload.sh|dgram.*'
+	local first='calls|calls_data|stress|proc|signals|modload.sh|dgram.*'
 	local third='group_(dgram.*|bpf|loss|bind)' fourth='group|group_.*'
 	local fifth='race_.*|fault.*|usercopy.*|bad.*|sigstorm|cycles'
 
@@ -289,7 +289,8 @@ table() {
 	done
 	if [ $scale = 1 ]; then
 		echo "Loops were a tenth as long as in make check-long, which also runs" \
-			"calls_doors and badmsg on the debug kernel and the jobs ${long_jobs[*]}."
+			"calls_doors, calls_data_doors and badmsg on the debug kernel and the jobs" \
+			"${long_jobs[*]}."
 	fi
 }
 

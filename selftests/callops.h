@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The calls that the rows of errno.tsv name, with their arguments in words.
+ * The calls that the rows of errno*.tsv name, with their arguments in words.
  */
 #ifndef NEWPROTO_SELFTESTS_CALLOPS_H
 #define NEWPROTO_SELFTESTS_CALLOPS_H

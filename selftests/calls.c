@@ -2,7 +2,8 @@
 /*
  * The errno table: every row of errno.tsv is one test, made from the row when
  * the program is built. Two programs share the doors: this one has one of each
- * family, calls_doors the others. dgram_calls has a table of its own.
+ * family, calls_doors the others. calls_data and calls_data_doors do the same with
+ * errno_data.tsv, and dgram_calls with errno_dgram.tsv.
  */
 #include <kselftest_harness.h>
 
@@ -13,7 +14,7 @@
 #endif
 
 struct row {
-	int line;		/* in errno.tsv */
+	int line;		/* in the table */
 	const char *call;
 	const char *state;
 	const char *args;

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Makes errno_rows.h from errno.tsv, and errno_dgram_rows.h from errno_dgram.tsv: one
+# Makes errno_rows.h from errno.tsv, and so from errno_data.tsv and errno_dgram.tsv: one
 # ROW() per row, with a name of its own.
 # Columns: call, state, arguments, result, TCP's result where it differs, source.
 
