@@ -7,6 +7,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include "grouplib.h"
 #include "scene.h"
 
 #define TRACEFS		"/sys/kernel/tracing"
@@ -17,6 +18,8 @@ static int events_switch(const char *value)
 {
 	static const char *const names[] = {
 		"newproto_connect", "newproto_accept", "newproto_refuse", "newproto_close",
+		"newproto_group_choose", "newproto_group_move", "newproto_group_rescue",
+		"newproto_group_grace",
 	};
 	char path[96];
 	size_t i;
@@ -59,6 +62,40 @@ static bool trace_saw(const char *event, const char *reason)
 		return false;
 	snprintf(name, sizeof(name), "%s:", event);
 	return trace_has(name, reason);
+}
+
+/* Waits for a line of the event that has all of these words; in @line, what it says. */
+static bool trace_line(const char *event, const char *words, char *line, size_t size)
+{
+	int64_t end = now_ms() + WAIT_MS;
+	char name[64], *p;
+
+	snprintf(name, sizeof(name), "%s:", event);
+	do {
+		if (file_read(TRACEFS "/trace", text, sizeof(text)) < 0)
+			return false;
+		for (p = strstr(text, name); p; p = strstr(p + 1, name)) {
+			snprintf(line, size, "%.*s", (int)strcspn(p, "\n"), p);
+			if (strstr(line, words))
+				return true;
+		}
+		usleep(1000);
+	} while (now_ms() < end);
+	return false;
+}
+
+/* The value of @key in a line, up to the next space. */
+static const char *trace_value(const char *line, const char *key)
+{
+	static char value[2][80];
+	static int turn;
+	const char *p = strstr(line, key);
+
+	turn = !turn;
+	snprintf(value[turn], sizeof(value[turn]), "%.*s", p ? (int)strcspn(p, " ") : 9,
+		 p ? p : "(nothing)");
+	p = strchr(value[turn], '=');
+	return p ? p + 1 : value[turn];
 }
 
 FIXTURE(trace) {};
@@ -161,6 +198,97 @@ TEST_F(trace, ports_are_named)
 	snprintf(want, sizeof(want), ":%d ", sock_port(s.fd));
 	EXPECT_NE(NULL, strstr(text, want));
 	scene_end(&s);
+}
+
+/* Two members, the first of which is chosen, twice; then it goes. */
+TEST_F(trace, group_chooses_and_moves)
+{
+	int a, b, port, fd[2], i;
+	char line[400], words[160], member[80];
+
+	a = member_with(variant->door, 0, 8, NEWPROTO_POLICY, NEWPROTO_POLICY_LAST_BOUND);
+	ASSERT_OK(a);
+	port = sock_port(a);
+	for (i = 0; i < 2; i++) {
+		fd[i] = door_dial(variant->door, 0, port);
+		ASSERT_OK(fd[i]);
+		snprintf(words, sizeof(words), "]:%d policy=%d pending=", sock_port(fd[i]),
+			 NEWPROTO_POLICY_LAST_BOUND);
+		ASSERT_TRUE(trace_line("newproto_group_choose", words, line, sizeof(line)))
+			TH_LOG("no line with %s", words);
+		snprintf(words, sizeof(words), "%d", port);
+		EXPECT_STREQ(words, trace_value(line, "port="));
+		if (i)
+			EXPECT_STREQ(member, trace_value(line, "member="));
+		snprintf(member, sizeof(member), "%s", trace_value(line, "member="));
+	}
+	b = member_new(variant->door, port, 8);
+	ASSERT_OK(b);
+	close(a);
+	snprintf(words, sizeof(words), "port=%d from=%s to=", port, member);
+	ASSERT_TRUE(trace_line("newproto_group_move", words, line, sizeof(line)))
+		TH_LOG("no line with %s", words);
+	EXPECT_STREQ("2", trace_value(line, "n="));
+	EXPECT_STRNE(member, trace_value(line, "to="));
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(sock_port(fd[i]), took_now(b));
+		close(fd[i]);
+	}
+	close(b);
+}
+
+/* What waits on a silent member is taken by another. */
+TEST_F(trace, group_rescues)
+{
+	char line[400], words[80];
+	int a, b, port, fd;
+
+	ASSERT_OK(silent_time(1));
+	a = member_new(variant->door, 0, 8);
+	ASSERT_OK(a);
+	port = sock_port(a);
+	fd = door_dial(variant->door, 0, port);
+	ASSERT_OK(fd);
+	b = member_new(variant->door, port, 8);
+	ASSERT_OK(b);
+	ASSERT_EQ(POLLIN, poll_events(b, POLLIN, WAIT_MS));
+	EXPECT_EQ(sock_port(fd), took_now(b));
+	snprintf(words, sizeof(words), "]:%d", sock_port(fd));
+	ASSERT_TRUE(trace_line("newproto_group_rescue", words, line, sizeof(line)))
+		TH_LOG("no line with %s", words);
+	snprintf(words, sizeof(words), "%d", port);
+	EXPECT_STREQ(words, trace_value(line, "port="));
+	EXPECT_STRNE(trace_value(line, "from="), trace_value(line, "to="));
+	close(fd);
+	close(a);
+	close(b);
+}
+
+/* A lone member goes; another one comes; it goes, too, and nobody comes. */
+TEST_F(trace, group_in_grace)
+{
+	int a, b, port, fd;
+	char line[400], words[80];
+
+	/* not a port that the kernel has chosen: nobody would come back to it */
+	port = door_free_port(variant->door);
+	a = member_with(variant->door, port, 8, NEWPROTO_GRACE, WAIT_MS);
+	ASSERT_OK(a);
+	fd = door_dial(variant->door, 0, port);
+	ASSERT_OK(fd);
+	close(a);
+	snprintf(words, sizeof(words), "port=%d ms=%d pending=1 reason=begin", port, WAIT_MS);
+	EXPECT_TRUE(trace_line("newproto_group_grace", words, line, sizeof(line)))
+		TH_LOG("no line with %s", words);
+	b = member_with(variant->door, port, 8, NEWPROTO_GRACE, 1);
+	ASSERT_OK(b);
+	EXPECT_TRUE(trace_line("newproto_group_grace", "reason=successor", line, sizeof(line)));
+	EXPECT_EQ(sock_port(fd), took_now(b));
+	close(fd);
+	close(b);
+	snprintf(words, sizeof(words), "port=%d ms=1 pending=0 reason=expired", port);
+	EXPECT_TRUE(trace_line("newproto_group_grace", words, line, sizeof(line)))
+		TH_LOG("no line with %s", words);
 }
 
 TEST_F(trace, silent_when_off)

@@ -363,8 +363,8 @@ void np_member_retire(struct np_member *m)
 	if (m->sk)
 		g->rcvbuf = READ_ONCE(m->sk->sk_rcvbuf);
 	if (!g->nlive && g->held) {
-		np_group_begin_grace(g, m);
 		np_member_bequeath(m);
+		np_group_begin_grace(g, m);
 	} else if (!g->nlive) {
 		np_group_set_state(g, NP_GROUP_IDLE);
 	}
