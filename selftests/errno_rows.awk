@@ -41,7 +41,8 @@ function listed(name, list,	i, n, no, word, words) {
 	n = split(list, words, ",")
 	for (i = 1; i <= n; i++) {
 		word = words[i]
-		if (word == name || sub(/\*$/, "", word) && index(name, word) == 1)
+		if (word == name ||
+		    (sub(/\*$/, "", word) && substr(name, 1, length(word)) == word))
 			return !no
 	}
 	return no
