@@ -46,7 +46,7 @@ struct plant {
 	int file;		/* the pattern's bytes */
 	char *map[2];		/* the same, for each of the writers */
 	struct line line[LINES];
-	long low;		/* times that there was less than before */
+	unsigned int low;	/* times that there was less than before */
 	int writers;
 };
 
@@ -179,7 +179,7 @@ static void watcher(struct hand *h)
 			file_write("/proc/sys/vm/drop_caches", "2");
 		poll(NULL, 0, 1 + race_random(h, p->idle ? 20 : 4));
 		now = bytes_held();
-		p->low += now < before;
+		__atomic_fetch_add(&p->low, now < before, __ATOMIC_RELAXED);
 		before = now;
 	}
 }
@@ -226,9 +226,9 @@ FIXTURE_TEARDOWN(race_giveback)
 
 static void race(struct __test_metadata *_metadata, struct plant *p)
 {
-	int64_t end = now_ms() + WAIT_MS;
-	struct crew c = { .arg = p };
+	struct crew c = { .arg = p, .counter = &p->low, .enough = 1 };
 	size_t bytes = 0;
+	int64_t end;
 	int i;
 
 	crew_add(&c, writer, 2);
@@ -240,11 +240,12 @@ static void race(struct __test_metadata *_metadata, struct plant *p)
 		bytes += p->line[i].got;
 	}
 	EXPECT_EQ(0, tally_show(calls, ARRAY_SIZE(calls)));
-	fprintf(stderr, "# %zu bytes; there was less in buffers than before %ld times\n", bytes,
+	fprintf(stderr, "# %zu bytes; there was less in buffers than before %u times\n", bytes,
 		p->low);
 	EXPECT_LT(0, bytes);
 	EXPECT_LT(0, p->low);
 	/* nobody writes any more: all are given back */
+	end = now_ms() + WAIT_MS;
 	while (bytes_held() && now_ms() < end)
 		poll(NULL, 0, 20);
 	EXPECT_EQ(0, bytes_held());
@@ -315,18 +316,20 @@ static int answer_all(void)
 	return 0;
 }
 
-/* The worker has been by, and taken the buffer of one that was idle. */
+/*
+ * The worker has been by, and taken the buffer of one that was idle: there is no more than
+ * before that one had a buffer. (What those who are stopped have stays the same.)
+ */
 static bool worker_was_here(struct line *l)
 {
 	int64_t end = now_ms() + WAIT_MS;
-	long with;
+	long without = bytes_held();
 	char c;
 
 	if (send(l->sv[0], "x", 1, 0) != 1 || recv(l->sv[1], &c, 1, 0) != 1)
 		return false;
-	with = bytes_held();
 	while (now_ms() < end) {
-		if (bytes_held() < with)
+		if (bytes_held() <= without)
 			return true;
 		file_write("/proc/sys/vm/drop_caches", "2");
 		poll(NULL, 0, 10);
