@@ -116,6 +116,7 @@ struct flow {
 	const struct door *door;
 	int sv[2];
 	size_t sent, got;
+	unsigned int pieces;	/* that were read */
 };
 
 static size_t piece_at(size_t pos)
@@ -169,6 +170,7 @@ static void flow_reader(struct hand *h)
 			break;
 		}
 		f->got += n;
+		__atomic_fetch_add(&f->pieces, 1, __ATOMIC_RELAXED);
 	}
 }
 
@@ -203,7 +205,7 @@ FIXTURE_TEARDOWN(race_option)
 TEST_F_TIMEOUT(race_option, of_a_connection, RACE_TIMEOUT)
 {
 	struct flow f = { .door = variant->door };
-	struct crew c = { .arg = &f };
+	struct crew c = { .arg = &f, .counter = &f.pieces, .enough = 1 };
 
 	ASSERT_OK(door_connected(variant->door, f.sv));
 	crew_add(&c, flow_sender, 1);
