@@ -7,13 +7,15 @@
 #define NEWPROTO_SELFTESTS_BALANCE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct balance {
 	long module_refs;
 	long users;		/* in /proc/net/protocols */
 	long lines;		/* of /proc/net/newproto's lists */
 	long buffers;		/* bytes */
-	long objects;		/* of the caches with our name */
+	long objects;		/* of the caches with our name, unless they are merged */
+	size_t shrunk;		/* caches */
 	long used_kb;		/* what the kernel has for itself, and cannot do without */
 };
 

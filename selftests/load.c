@@ -27,8 +27,8 @@
 #define LISTENERS	10		/* ports: one has not room for all in the range */
 #define LADEN_EACH	10		/* every tenth idle one has bytes on the way */
 #define WORKERS		4
-#define ACTIVE		(100 * test_scale() / WORKERS)	/* connections of a worker */
-#define ACTIVE_MAX	(1000 / WORKERS)
+#define ACTIVE_MAX	(1000 / WORKERS)		/* connections of a worker */
+#define ACTIVE		(test_scale() < 10 ? ACTIVE_MAX / 10 * test_scale() : ACTIVE_MAX)
 #define TRAFFIC_MS	(test_scale() < 10 ? 20000LL * test_scale() : 1800000LL)
 #define LEAK_KB		4096		/* at scale 10 that of 40 bytes each */
 
@@ -119,6 +119,9 @@ static int wrong(struct worker *w, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(w->why, sizeof(w->why), fmt, ap);
 	va_end(ap);
+	/* the other one of two that wait shall not wait for ever */
+	if (w->only)
+		shutdown(w->end[0].fd, SHUT_RDWR);
 	return -1;
 }
 
