@@ -32,6 +32,8 @@ own_races() {
 		/====================/ || length(block) > 20000 { flush(); next }
 		/BUG: KCSAN:/ { flush(); race = 1 }
 		!race { print; next }
+		# what another processor says meanwhile, and no report of a race has in it
+		/WARNING:|INFO:|BUG: [^K]|Oops|Call Trace|refcount_t|[Pp]anic/ { print; next }
 		{ block = block $0 "\n" }
 		/\[newproto\]/ { own = 1 }
 		END { flush() }
