@@ -11,7 +11,9 @@ counts=/sys/kernel/debug/gcov
 
 sh /test/run-tests.sh newproto "$@"
 status=$?
-modprobe newproto_kunit && modprobe -r newproto_kunit newproto
+if ! modprobe newproto_kunit || ! modprobe -r newproto_kunit newproto; then
+	status=1
+fi
 
 # They are files without a size, which tar would take for empty. What a module has
 # counted stays when it goes.
