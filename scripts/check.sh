@@ -120,16 +120,26 @@ guest_results() {
 
 # selftests JOB KERNEL MIB PROGRAM...
 selftests() {
-	local job=$1 kernel=$2 memory=$3 p status=0 args=()
+	local job=$1 kernel=$2 memory=$3 p status=0 args=() faults=0 loops=$scale
 	shift 3
+
+	# Where faults can be injected a test that does not is no test. The kernel that looks
+	# for races is there to be met once.
+	case $kernel in
+	debug) faults=1 ;;
+	kcsan) loops=1 ;;
+	esac
 
 	for p in "$@" "${companions[@]}"; do
 		args+=(-f "$out/selftests/$p:/test/$p")
 	done
+	# The module's caches by themselves, so that what is left in them can be counted; and
+	# with bytes in new objects that are seen if a program is handed them.
+	args+=(-a "slab_nomerge slub_debug=P,newproto_*,NEWPROTO*")
 	"$top/scripts/vm.sh" -k "$kernel" -s 2 -m "$memory" -t $((job_limit - 60)) \
 		-o "$out/$job.console" -M "$out/module-$kernel/newproto.ko" -M sctp -M dummy \
-		-e NEWPROTO_TEST_SCALE=$scale "${args[@]}" \
-		"$top/scripts/guest/run-tests.sh" newproto $((limit * scale)) "${@/#/./}" \
+		-e NEWPROTO_TEST_SCALE=$loops -e NEWPROTO_TEST_FAULTS=$faults \
+		"${args[@]}" "$top/scripts/guest/run-tests.sh" newproto $((limit * loops)) "${@/#/./}" \
 		>"$out/$job.tap" || status=$?
 	guest_results "$job" $status
 }
@@ -202,6 +212,7 @@ coverage() {
 	NEWPROTO_COVERAGE_LIMIT=$((job_limit - 300)) "$top/scripts/coverage.sh" >"$out/coverage.txt" &&
 		verdict=pass
 	cat "$out/coverage.txt" >&2
+	sed -n 's/^all  */coverage: /p' "$out/coverage.txt" >"$work/coverage.sum"
 	echo "$verdict coverage lines_and_labels" >"$work/coverage.results"
 }
 
@@ -287,6 +298,7 @@ table() {
 			"$(grep -c ^fail "$results")" "$(grep -c ^skip "$results")" \
 			"$(cat "$work/$name.seconds" 2>/dev/null || echo 0)"
 	done
+	[ ! -e "$work/coverage.sum" ] || cat "$work/coverage.sum"
 	if [ $scale = 1 ]; then
 		echo "Loops were a tenth as long as in make check-long, which also runs" \
 			"calls_doors, calls_data_doors and badmsg on the debug kernel and the jobs" \

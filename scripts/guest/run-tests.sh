@@ -133,6 +133,10 @@ for program; do
 	echo "@@test ${program##*/}"
 	echo "@@test ${program##*/}" >/dev/kmsg
 	[ -e "/sys/module/$module" ] || modprobe "$module" || echo "not ok - modprobe $module"
+	# Of one that was killed: what is to fail is for each program to say.
+	for knob in /sys/kernel/debug/fail*/probability; do
+		[ ! -e "$knob" ] || echo 0 >"$knob"
+	done
 	start=$(cut -d. -f1 /proc/uptime)
 	(cd "$(dirname "$program")" && exec timeout -k 5 "$limit" "./${program##*/}")
 	status=$?
