@@ -53,7 +53,7 @@ struct np_conn *np_conn_alloc(struct np_pool *pool)
 	INIT_LIST_HEAD(&conn->node);
 	np_chan_init(&conn->chan[0], pool, np_conn_release_chan0);
 	np_chan_init(&conn->chan[1], pool, np_conn_release_chan1);
-	conn->cred = get_current_cred();
+	conn->cred = np_cred_get(current_cred());
 	conn->pid = get_pid(task_tgid(current));
 	return conn;
 }

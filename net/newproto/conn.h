@@ -18,6 +18,12 @@
 
 struct np_group;
 
+/* get_cred() also stores to @cred, not marked, what all others who do so store. */
+static inline const struct cred *np_cred_get(const struct cred *cred)
+{
+	return data_race(get_cred(cred));
+}
+
 /* The ends of a connection. */
 #define NP_CLIENT	0
 #define NP_SERVER	1

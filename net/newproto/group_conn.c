@@ -244,7 +244,7 @@ static bool np_member_adopt(struct np_member *m)
 static bool np_member_prepare(struct np_member *m, u32 backlog)
 {
 	if (!m->cred) {
-		m->cred = get_current_cred();
+		m->cred = np_cred_get(current_cred());
 		m->pid = get_pid(task_tgid(current));
 	}
 	m->backlog = backlog;

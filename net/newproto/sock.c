@@ -189,7 +189,7 @@ void np_sock_set_peercred(struct sock *sk, const struct cred *cred,
 	old_pid = sk->sk_peer_pid;
 	old_cred = sk->sk_peer_cred;
 	sk->sk_peer_pid = get_pid(pid);
-	sk->sk_peer_cred = cred ? get_cred(cred) : NULL;
+	sk->sk_peer_cred = cred ? np_cred_get(cred) : NULL;
 	spin_unlock(&sk->sk_peer_lock);
 	put_pid(old_pid);
 	if (old_cred)
