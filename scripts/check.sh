@@ -154,11 +154,13 @@ programs() {
 }
 
 # What the debug kernel leaves out if there is little time: the calls at the other doors,
-# which take the same ways as at the first two, and messages of every length. The
-# distribution's kernel has them all, and alone the crowd of connections.
+# which take the same ways as at the first two; messages of every length; and what is about
+# being the same as TCP, UDP and their groups in every combination. The distribution's kernel
+# has them all, and alone the crowd of connections.
+at_length='calls_doors|calls_data_doors|badmsg|diff|group_bind'
 debug_tests() {
 	printf '%s\n' "${tests[@]}" | if [ $scale = 1 ]; then
-		grep -vxE "calls_doors|calls_data_doors|badmsg|load"
+		grep -vxE "$at_length|load"
 	else
 		grep -vx load
 	fi
@@ -301,8 +303,7 @@ table() {
 	[ ! -e "$work/coverage.sum" ] || cat "$work/coverage.sum"
 	if [ $scale = 1 ]; then
 		echo "Loops were a tenth as long as in make check-long, which also runs" \
-			"calls_doors, calls_data_doors and badmsg on the debug kernel and the jobs" \
-			"${long_jobs[*]}."
+			"${at_length//|/, } on the debug kernel and the jobs ${long_jobs[*]}."
 	fi
 }
 
