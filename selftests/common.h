@@ -6,7 +6,8 @@
  *
  * NEWPROTO_TEST_PROTO=tcp (or udp) in the environment runs the same programs
  * over TCP and UDP, the oracles for whatever newproto is meant to share with them.
- * NEWPROTO_TEST_SCALE (1 by default) multiplies the long loops.
+ * NEWPROTO_TEST_SCALE (1 by default) multiplies the long loops. With
+ * NEWPROTO_TEST_FAULTS=1 a kernel that cannot inject faults is a failure, see faultlib.h.
  */
 #ifndef NEWPROTO_SELFTESTS_COMMON_H
 #define NEWPROTO_SELFTESTS_COMMON_H

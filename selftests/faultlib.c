@@ -100,6 +100,14 @@ const char *fault_missing(void)
 	return missing;
 }
 
+/* Whoever runs the program has said that this kernel has them. */
+bool fault_demanded(void)
+{
+	const char *faults = getenv("NEWPROTO_TEST_FAULTS");
+
+	return faults && !strcmp(faults, "1");
+}
+
 /* The kernel writes to the program's struct rseq on its way back from a call, and kills
  * the program if that fails.
  */

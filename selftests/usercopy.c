@@ -634,8 +634,7 @@ TEST_F_TIMEOUT(copy, injected, LONG_TEST)
 
 	if (over_tcp() || over_unix())
 		SKIP(return, "the kernel's own protocols have other tests");
-	if (fault_missing())
-		SKIP(return, "%s", fault_missing());
+	FAULT_NEEDED(return);
 	edge(TX, 0);
 	edge(RX, 0);
 	ASSERT_OK(fault_begin());

@@ -562,8 +562,7 @@ TEST_F_TIMEOUT(copy_dgram, injected, LONG_TEST)
 
 	if (over_udp())
 		SKIP(return, "the kernel's own protocols have other tests");
-	if (fault_missing())
-		SKIP(return, "%s", fault_missing());
+	FAULT_NEEDED(return);
 	pattern_fill(sent, sizeof(sent), 0);
 	edge(0);
 	ASSERT_OK(fault_begin());
