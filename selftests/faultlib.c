@@ -154,6 +154,7 @@ bool fault_next(struct fault *f)
 		return false;
 	if (f->round == ROUNDS_MAX) {
 		fprintf(stderr, "# %s: fails for ever, more than %d times\n", f->name, f->round);
+		f->stuck = true;
 		return false;
 	}
 	if (!f->round++)

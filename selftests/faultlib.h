@@ -32,6 +32,7 @@ struct fault {
 	enum fault_kind kind;	/* what has failed in this round */
 	long ret;
 	int err;
+	bool stuck;		/* there is no end of what fails */
 	int failures[FAULT_KINDS];	/* rounds in which something has */
 	int noticed[FAULT_KINDS];	/* of these, how often the call said so */
 	int64_t begin;
@@ -78,6 +79,8 @@ struct fault {
 /* At the end: says what there was. A call that is known to allocate has to have failed. */
 #define FAULT_END(f, allocates) do {					\
 	fault_show(f);							\
+	EXPECT_FALSE((f)->stuck)					\
+		TH_LOG("%s fails for ever", (f)->name);			\
 	EXPECT_LE(allocates, (f)->failures[FAULT_ALLOC])		\
 		TH_LOG("%s: no allocation has failed", (f)->name);	\
 } while (0)

@@ -598,7 +598,7 @@ static void check_injected_tx(struct __test_metadata *_metadata, const int *sv, 
 		EXPECT_TRUE(!records || sent == 0 || sent == len);
 		EXPECT_OK(has_bytes(sv[1], 0, sent));
 	}
-	fault_show(&f);
+	FAULT_END(&f, 0);
 	EXPECT_LE(tx_pieces(call), f.failures[FAULT_COPY]);
 }
 
@@ -624,7 +624,7 @@ static void check_injected_rx(struct __test_metadata *_metadata, const int *sv, 
 		EXPECT_TRUE(!records || took == 0 || took == len);
 		EXPECT_OK(has_bytes(sv[1], took, len - took));
 	}
-	fault_show(&f);
+	FAULT_END(&f, 0);
 	EXPECT_LE(rx_pieces(call), f.failures[FAULT_COPY]);
 }
 
