@@ -35,11 +35,11 @@ struct street {
 	int port;		/* of the present listener */
 	int haven;		/* one that never closes */
 	int callers;		/* who can be sent signals */
-	long signals;
+	unsigned int signals;
 	struct ledger ledger;
 };
 
-static long signals_seen;
+static unsigned int signals_seen;
 
 static void on_signal(int sig)
 {
@@ -201,7 +201,7 @@ static void signaller(struct hand *h)
 
 		if (__atomic_load_n(&s->callers, __ATOMIC_ACQUIRE) == CALLERS &&
 		    !tgkill(getpid(), to->tid, race_random(h, 2) ? SIGUSR1 : SIGUSR2))
-			s->signals++;
+			__atomic_fetch_add(&s->signals, 1, __ATOMIC_RELAXED);
 		if (race_random(h, 2))
 			poll(NULL, 0, 1);
 		else
@@ -241,13 +241,18 @@ static void race(struct __test_metadata *_metadata, const struct door *door, boo
 	crew_add(&c, caller, CALLERS);
 	crew_add(&c, server, 1);
 	crew_add(&c, haven, 1);
-	if (signals)
+	if (signals) {
 		crew_add(&c, signaller, 1);
+		c.once[0] = &s.signals;
+		c.once[1] = &signals_seen;
+	}
 	ASSERT_EQ(0, crew_run(&c, CONNECT_MS));
 	close(s.haven);
 	EXPECT_EQ(0, ledger_check(&s.ledger));
 	EXPECT_EQ(0, tally_show(calls, ARRAY_SIZE(calls)));
-	fprintf(stderr, "# %ld signals sent, %ld seen\n", s.signals, signals_seen);
+	fprintf(stderr, "# %u signals sent, %u seen\n", s.signals, signals_seen);
+	EXPECT_EQ(signals, s.signals > 0);
+	EXPECT_EQ(signals, signals_seen > 0);
 	EXPECT_LE(c.enough, s.ledger.served);
 	EXPECT_EQ(fds, race_fds());
 	EXPECT_TRUE(race_nothing_left());

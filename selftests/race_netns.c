@@ -290,7 +290,10 @@ FIXTURE_TEARDOWN(race_netns)
 TEST_F_TIMEOUT(race_netns, killed, RACE_TIMEOUT)
 {
 	struct country country = { .door = variant->door, .ns = { -1, -1 } };
-	struct crew c = { .arg = &country, .counter = &country.ended, .enough = 4 };
+	struct crew c = {
+		.arg = &country, .counter = &country.ended, .enough = 4,
+		.once = { &country.visits },
+	};
 	int fds = race_fds();
 
 	crew_add(&c, house, 2);
@@ -298,6 +301,9 @@ TEST_F_TIMEOUT(race_netns, killed, RACE_TIMEOUT)
 	ASSERT_EQ(0, crew_run(&c, NETNS_MS));
 	EXPECT_EQ(0, tally_show(calls, ROWS));
 	EXPECT_LE(c.enough, country.ended);
+	/* else nobody was inside when a namespace ended */
+	EXPECT_LT(0, country.visits);
+	EXPECT_EQ(country.visits, calls[VISITS].ok);
 	EXPECT_EQ(fds, race_fds());
 }
 

@@ -51,6 +51,18 @@ void race_jitter(struct hand *h)
 			;
 }
 
+static bool crew_enough(const struct crew *c)
+{
+	int i;
+
+	if (c->counter && __atomic_load_n(c->counter, __ATOMIC_RELAXED) < c->enough)
+		return false;
+	for (i = 0; i < ARRAY_SIZE(c->once); i++)
+		if (c->once[i] && !__atomic_load_n(c->once[i], __ATOMIC_RELAXED))
+			return false;
+	return true;
+}
+
 bool race_on(const struct hand *h)
 {
 	const struct crew *c = h->crew;
@@ -58,8 +70,7 @@ bool race_on(const struct hand *h)
 
 	if (__atomic_load_n(&c->wrong, __ATOMIC_RELAXED))
 		return false;
-	return now < c->end || (c->counter && now < c->end + WAIT_MS &&
-				__atomic_load_n(c->counter, __ATOMIC_RELAXED) < c->enough);
+	return now < c->end || (now < c->end + WAIT_MS && !crew_enough(c));
 }
 
 void race_wrong(struct crew *c, const char *fmt, ...)

@@ -29,12 +29,14 @@ struct hand {
 
 /*
  * Begin with { .arg = ... }, then crew_add(), crew_start(), crew_round()s, crew_end().
- * Where there is a counter they go on until it has come far enough, however slow.
+ * Where there is a counter they go on until it has come far enough, however slow, and
+ * until what else has to happen has happened once.
  */
 struct crew {
 	void *arg;
 	const unsigned int *counter;
 	unsigned int enough;
+	const unsigned int *once[2];	/* counters that must not stay 0 */
 
 	struct hand hand[RACE_HANDS];
 	int n;
