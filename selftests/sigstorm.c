@@ -30,6 +30,7 @@ struct storm {
 	struct {
 		long done;		/* bytes, or messages */
 		long calls;
+		long hit;		/* of them, by a signal */
 		long eintr;		/* but poll()'s */
 		long poll_eintr;
 		long partial;
@@ -99,6 +100,23 @@ static bool interrupted(const char *what, long ret)
 	return true;
 }
 
+static long signals_here(void)
+{
+	return __atomic_load_n(&storm->side[me].signals, __ATOMIC_RELAXED);
+}
+
+/*
+ * One call, and whether a signal has come meanwhile: with SA_RESTART there is nothing
+ * else to be seen of it.
+ */
+#define STORM_CALL(call) ({						\
+	long storm_before = signals_here();				\
+	long storm_ret = (call);					\
+									\
+	storm->side[me].hit += signals_here() != storm_before;		\
+	storm_ret;							\
+})
+
 static uint32_t seed = 1;
 
 static uint32_t draw(uint32_t below)
@@ -132,6 +150,7 @@ static bool enough(void)
 {
 	return storm->side[RX].done > 0 &&
 	       storm->side[TX].signals > SIGNALS_MIN && storm->side[RX].signals > SIGNALS_MIN &&
+	       storm->side[TX].hit + storm->side[RX].hit > 0 &&
 	       (storm->restart || storm->side[TX].eintr + storm->side[RX].eintr +
 				  storm->side[TX].partial > 0);
 }
@@ -156,7 +175,7 @@ static void stream_tx(int fd)
 		pattern_fill(buf, len, pos);
 		if (!draw(8))
 			storm_poll(fd, POLLOUT);
-		n = send(fd, buf, len, MSG_NOSIGNAL);
+		n = STORM_CALL(send(fd, buf, len, MSG_NOSIGNAL));
 		if (interrupted("send()", n))
 			continue;
 		if (n <= 0 || n > len)
@@ -180,7 +199,7 @@ static void stream_rx(int fd)
 		if (!draw(8))
 			storm_poll(fd, POLLIN);
 		memset(buf, 0, len);
-		n = recv(fd, buf, len, all ? MSG_WAITALL : 0);
+		n = STORM_CALL(recv(fd, buf, len, all ? MSG_WAITALL : 0));
 		if (interrupted("recv()", n)) {
 			if (failed())
 				return;
@@ -220,7 +239,7 @@ static bool message_send(int fd, uint32_t number)
 	do {
 		if (!draw(8))
 			storm_poll(fd, POLLOUT);
-		n = send(fd, buf, len, MSG_NOSIGNAL);
+		n = STORM_CALL(send(fd, buf, len, MSG_NOSIGNAL));
 	} while (interrupted("send()", n) && !failed());
 	if (n != len)
 		wrong("send() of a message", len, n);
@@ -249,7 +268,7 @@ static void message_rx(int fd)
 
 		if (!draw(8))
 			storm_poll(fd, POLLIN);
-		n = recv(fd, buf, sizeof(buf), 0);
+		n = STORM_CALL(recv(fd, buf, sizeof(buf), 0));
 		if (failed())
 			return;
 		if (interrupted("recv()", n))
@@ -276,7 +295,7 @@ static void message_rx(int fd)
  */
 static bool storm_connect(int fd, const union addr *a, socklen_t len)
 {
-	int ret = connect(fd, &a->sa, len);
+	int ret = STORM_CALL(connect(fd, &a->sa, len));
 
 	while (interrupted("connect()", ret)) {
 		if (failed())
@@ -289,7 +308,7 @@ static bool storm_connect(int fd, const union addr *a, socklen_t len)
 				return false;
 			}
 		}
-		ret = connect(fd, &a->sa, len);
+		ret = STORM_CALL(connect(fd, &a->sa, len));
 		if (ret && errno == EISCONN)
 			ret = 0;
 	}
@@ -314,7 +333,7 @@ static bool dial_one(uint32_t number)
 	ok = storm_connect(fd, &a, len);
 	if (ok) {
 		do {
-			n = send(fd, &number, sizeof(number), MSG_NOSIGNAL);
+			n = STORM_CALL(send(fd, &number, sizeof(number), MSG_NOSIGNAL));
 		} while (interrupted("send()", n) && !failed());
 		ok = n == sizeof(number);
 	}
@@ -344,13 +363,13 @@ static void accept_rx(int lsn)
 
 		if (!draw(8))
 			storm_poll(lsn, POLLIN);
-		fd = accept(lsn, NULL, NULL);
+		fd = STORM_CALL(accept(lsn, NULL, NULL));
 		if (failed())
 			return;
 		if (interrupted("accept()", fd))
 			continue;
 		do {
-			n = recv(fd, &number, sizeof(number), MSG_WAITALL);
+			n = STORM_CALL(recv(fd, &number, sizeof(number), MSG_WAITALL));
 		} while (interrupted("recv()", n) && !failed());
 		close(fd);
 		if (n != sizeof(number))
@@ -393,10 +412,11 @@ FIXTURE_TEARDOWN(sigstorm) {}
 
 static void show(enum side side, const char *name)
 {
-	printf("# %s: %ld done in %ld calls, EINTR %ld, of poll() %ld, partial %ld, signals %ld\n",
-	       name, storm->side[side].done, storm->side[side].calls, storm->side[side].eintr,
-	       storm->side[side].poll_eintr, storm->side[side].partial,
-	       storm->side[side].signals);
+	printf("# %s: %ld done in %ld calls, %ld hit, EINTR %ld, of poll() %ld, partial %ld, ",
+	       name, storm->side[side].done, storm->side[side].calls, storm->side[side].hit,
+	       storm->side[side].eintr, storm->side[side].poll_eintr,
+	       storm->side[side].partial);
+	printf("signals %ld\n", storm->side[side].signals);
 }
 
 /* Both sides, each a process under fire. */
@@ -434,6 +454,7 @@ static void run_storm(struct __test_metadata *_metadata, void (*tx)(int fd), int
 	EXPECT_LT(0, storm->side[RX].done);
 	EXPECT_LT(SIGNALS_MIN, storm->side[TX].signals);
 	EXPECT_LT(SIGNALS_MIN, storm->side[RX].signals);
+	EXPECT_LT(0, storm->side[TX].hit + storm->side[RX].hit);
 	if (storm->restart) {
 		EXPECT_EQ(0, storm->side[TX].eintr + storm->side[RX].eintr);
 	} else {
