@@ -8,6 +8,7 @@
 #include <kselftest_harness.h>
 
 #include <linux/errqueue.h>
+#include <sys/epoll.h>
 #include <sys/uio.h>
 
 #include "dgrouplib.h"
@@ -287,6 +288,37 @@ TEST_F_TIMEOUT(fault_dgram, cork, LONG_TEST)
 	close(sv[1]);
 }
 
+/* UDP_CORK is off whether what was held back is sent or lost: the call says which. */
+TEST_F_TIMEOUT(fault_dgram, uncork, LONG_TEST)
+{
+	struct fault f = { "setsockopt(UDP_CORK, 0)" };
+	int sv[2];
+
+	ASSERT_OK(dgram_pair(self->door, sv));
+	pattern_fill(sent_bytes, 3000, 0);
+	while (fault_next(&f)) {
+		ASSERT_OK(sock_set(sv[0], IPPROTO_UDP, UDP_CORK, 1));
+		EXPECT_EQ(3000, send(sv[0], sent_bytes, 3000, 0));
+		EXPECT_TRUE(dgram_empty(sv[1]));
+		FAULT_CALL(&f, sock_set(sv[0], IPPROTO_UDP, UDP_CORK, 0));
+		EXPECT_FAULT(&f, 0);
+		if (f.ret && f.kind == FAULT_COPY) {
+			/* the value was not read: nothing has changed */
+			EXPECT_EQ(1, sock_int(sv[0], IPPROTO_UDP, UDP_CORK));
+			EXPECT_OK(arrives(sv[1], false, 0));
+			EXPECT_OK(sock_set(sv[0], IPPROTO_UDP, UDP_CORK, 0));
+			f.ret = 0;
+		}
+		EXPECT_EQ(0, sock_int(sv[0], IPPROTO_UDP, UDP_CORK));
+		EXPECT_OK(arrives(sv[1], !f.ret, 3000));
+		EXPECT_EQ(3000, send(sv[0], sent_bytes, 3000, 0));
+		EXPECT_OK(arrives(sv[1], true, 3000));
+	}
+	FAULT_END(&f, 1);
+	close(sv[0]);
+	close(sv[1]);
+}
+
 /* A copy that fails loses the datagram, as with UDP: whole. An allocation does not. */
 TEST_F_TIMEOUT(fault_dgram, recvmsg, LONG_TEST)
 {
@@ -415,6 +447,128 @@ TEST_F_TIMEOUT(fault_dgram, setsockopt, LONG_TEST)
 			EXPECT_EQ(f.ret != 0, before == after);
 			EXPECT_OK(sock_set(fd, level, name, options[i].value));
 			close(fd);
+		}
+		FAULT_END(&f, 0);
+	}
+}
+
+TEST_F_TIMEOUT(fault_dgram, getsockopt, LONG_TEST)
+{
+	int i, fd, want, value;
+
+	for (i = 0; i < ARRAY_SIZE(options); i++) {
+		struct fault f = { options[i].name };
+		int level = options[i].level, name = options[i].number;
+		socklen_t len;
+
+		fd = dgram_socket(self->door, 0);
+		ASSERT_OK(sock_set(fd, level, name, options[i].value));
+		want = sock_int(fd, level, name);
+		while (fault_next(&f)) {
+			value = -1;
+			len = sizeof(value);
+			FAULT_CALL(&f, getsockopt(fd, level, name, &value, &len));
+			EXPECT_FAULT(&f, 0);
+			if (!f.ret)
+				EXPECT_EQ(want, value);
+			EXPECT_EQ(want, sock_int(fd, level, name));
+		}
+		FAULT_END(&f, 0);
+		close(fd);
+	}
+}
+
+/* --- waiting and ending ----------------------------------------------------------- */
+
+TEST_F_TIMEOUT(fault_dgram, poll, LONG_TEST)
+{
+	struct fault f = { "poll" }, g = { "epoll_ctl" };
+	struct epoll_event ev = { .events = EPOLLIN };
+	struct pollfd p[200];
+	int i, ep, sv[2];
+
+	ASSERT_OK(dgram_pair(self->door, sv));
+	for (i = 0; i < 200; i++)
+		p[i] = (struct pollfd){ .fd = sv[i % 2], .events = POLLIN };
+	while (fault_next(&f)) {
+		FAULT_CALL(&f, poll(p, 200, 1));
+		EXPECT_FAULT(&f, 0);
+		EXPECT_EQ(2, send(sv[0], "hi", 2, 0));
+		EXPECT_STREQ("hi", dgram_text(sv[1]));
+	}
+	FAULT_END(&f, 2);
+	while (fault_next(&g)) {
+		ep = epoll_create1(0);
+		FAULT_CALL(&g, epoll_ctl(ep, EPOLL_CTL_ADD, sv[1], &ev));
+		EXPECT_FAULT(&g, 0);
+		EXPECT_EQ(2, send(sv[0], "hi", 2, 0));
+		EXPECT_EQ(g.ret ? 0 : 1, epoll_wait(ep, &ev, 1, g.ret ? 0 : WAIT_MS));
+		EXPECT_STREQ("hi", dgram_text(sv[1]));
+		close(ep);
+	}
+	FAULT_END(&g, 1);
+	close(sv[0]);
+	close(sv[1]);
+}
+
+/* There is no end for which there could be too little memory. */
+TEST_F_TIMEOUT(fault_dgram, shutdown, LONG_TEST)
+{
+	static const char *const names[] = { "SHUT_RD", "SHUT_WR", "SHUT_RDWR" };
+	int how, sv[2];
+	char c;
+
+	for (how = SHUT_RD; how <= SHUT_RDWR; how++) {
+		struct fault f = { names[how] };
+
+		while (fault_next(&f)) {
+			ASSERT_OK(dgram_pair(self->door, sv));
+			EXPECT_EQ(2, send(sv[0], "hi", 2, 0));
+			FAULT_CALL(&f, shutdown(sv[0], how));
+			EXPECT_EQ(0, f.ret);
+			/* the end, which UDP gives to those that would wait */
+			if (how != SHUT_WR)
+				EXPECT_EQ(0, recv(sv[0], &c, 1, 0));
+			if (how == SHUT_RD)
+				EXPECT_EQ(2, send(sv[0], "ho", 2, 0));
+			if (how != SHUT_RD)
+				EXPECT_ERR(EPIPE, send(sv[0], "no", 2, MSG_NOSIGNAL));
+			EXPECT_STREQ("hi", dgram_text(sv[1]));
+			if (how == SHUT_RD)
+				EXPECT_STREQ("ho", dgram_text(sv[1]));
+			EXPECT_TRUE(dgram_empty(sv[1]));
+			close(sv[0]);
+			close(sv[1]);
+		}
+		FAULT_END(&f, 0);
+	}
+}
+
+/* Of one that nobody shares its port with. What it has not read or not sent is gone. */
+TEST_F_TIMEOUT(fault_dgram, close, LONG_TEST)
+{
+	static const char *const names[] = {
+		"close", "close with unread datagrams", "close with a part of a datagram",
+	};
+	int how, sv[2], port;
+
+	for (how = 0; how < ARRAY_SIZE(names); how++) {
+		struct fault f = { names[how] };
+		int end = how != 2;
+
+		while (fault_next(&f)) {
+			ASSERT_OK(dgram_pair(self->door, sv));
+			if (how)
+				EXPECT_EQ(2, send(sv[0], "no", 2, end ? 0 : MSG_MORE));
+			port = sock_port(sv[end]);
+			FAULT_CALL(&f, close(sv[end]));
+			EXPECT_EQ(0, f.ret);
+			EXPECT_OK(port_is_free(self->door, port));
+			sv[end] = dgram_bound(self->door, 0, port);
+			EXPECT_TRUE(dgram_empty(sv[end]));
+			EXPECT_TRUE(dgram_empty(sv[!end]));
+			close(sv[0]);
+			close(sv[1]);
 		}
 		FAULT_END(&f, 0);
 	}
