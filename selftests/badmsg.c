@@ -9,7 +9,8 @@
  * each batch the socket still carries what it is given, unharmed and at once.
  *
  * What the calls return is asked for twice, over two kinds of bytes: none of what
- * they say they have written may be left as it was.
+ * they say they have written may be left as it was, and none of it may be what the
+ * kernel has not written itself.
  */
 #include <kselftest_harness.h>
 
@@ -365,7 +366,7 @@ static int left_as_before(const char *one, const char *two, size_t len)
 	size_t i;
 
 	for (i = 0; i < len; i++)
-		if ((unsigned char)one[i] == 0xa5 && (unsigned char)two[i] == 0x5a)
+		if ((unsigned char)one[i] == 0xa5 && (unsigned char)two[i] == 0x3c)
 			return i;
 	return -1;
 }
@@ -412,7 +413,7 @@ TEST_F_TIMEOUT(badmsg, receive_room, 120)
 	for (room = 0; room <= 192; room++) {
 		name = room % 67;
 		receive_into(p->sv[1], 0xa5, name, room, MSG_PEEK, &one);
-		receive_into(p->sv[1], 0x5a, name, room, MSG_PEEK, &two);
+		receive_into(p->sv[1], 0x3c, name, room, MSG_PEEK, &two);
 		receive_into(p->twin[1], 0xa5, name, room, MSG_PEEK, &twin);
 		judge(p, "recvmsg() with room", room, name, one.err, twin.err, true);
 		ASSERT_EQ(4, one.ret);
@@ -427,6 +428,8 @@ TEST_F_TIMEOUT(badmsg, receive_room, 120)
 					     name < one.name_len ? name : one.name_len));
 		written_behind(_metadata, one.control, room);
 		written_behind(_metadata, one.name, name);
+		EXPECT_FALSE(kernel_bytes(one.control, ROOM)) TH_LOG("room %zu", room);
+		EXPECT_FALSE(kernel_bytes(one.name, ROOM)) TH_LOG("room %zu", name);
 	}
 	EXPECT_TRUE(works(p));
 	report(p);
@@ -651,11 +654,12 @@ static void name_returned(struct __test_metadata *_metadata, named_call call, in
 	socklen_t len1 = room, len2 = room;
 
 	memset(one, 0xa5, ROOM);
-	memset(two, 0x5a, ROOM);
+	memset(two, 0x3c, ROOM);
 	ASSERT_OK(call(fd, (void *)one, &len1));
 	ASSERT_OK(call(fd, (void *)two, &len2));
 	EXPECT_EQ(len1, len2);
 	EXPECT_EQ(0, memcmp(one, two, room < len1 ? room : len1)) TH_LOG("room %d", room);
+	EXPECT_FALSE(kernel_bytes(one, ROOM)) TH_LOG("room %d", room);
 	written_behind(_metadata, one, room);
 }
 
@@ -691,12 +695,13 @@ TEST_F_TIMEOUT(badmsg, names_accepted, 60)
 		int i;
 
 		for (i = 0; i < 2; i++) {
-			memset(buf[i], i ? 0x5a : 0xa5, ROOM);
+			memset(buf[i], i ? 0x3c : 0xa5, ROOM);
 			client = door_dial(p->door, 0, sock_port(lsn));
 			fd = accept(lsn, (void *)buf[i], &len[i]);
 			ASSERT_OK(fd);
 			close(fd);
 			close(client);
+			EXPECT_FALSE(kernel_bytes(buf[i], ROOM)) TH_LOG("room %d", room);
 			memset(buf[i] + 2, 0, 2);
 		}
 		EXPECT_EQ(len[0], len[1]);
@@ -723,12 +728,13 @@ TEST_F(badmsg, ioctls)
 		int err, twin;
 
 		memset(one, 0xa5, ROOM);
-		memset(two, 0x5a, ROOM);
+		memset(two, 0x3c, ROOM);
 		err = errno_of(ioctl(p->sv[0], requests[i], one));
 		if (!err)
 			ASSERT_OK(ioctl(p->sv[0], requests[i], two));
 		if (!err && requests[i] != SIOCGSTAMP_OLD)
 			EXPECT_EQ(0, memcmp(one, two, sizeof(int))) TH_LOG("0x%lx", requests[i]);
+		EXPECT_FALSE(kernel_bytes(one, ROOM)) TH_LOG("0x%lx", requests[i]);
 		twin = errno_of(ioctl(p->twin[0], requests[i], two));
 		printf("# ioctl 0x%lx: %s, oracle %s\n", requests[i], strerrorname_np(err) ?: "ok",
 		       strerrorname_np(twin) ?: "ok");

@@ -277,6 +277,25 @@ long pattern_wrong(const void *buf, size_t len, size_t pos)
 	return -1;
 }
 
+/*
+ * Is there what the debug kernel fills memory with that nobody has written to: 0xfe on
+ * the stack (CONFIG_INIT_STACK_ALL_PATTERN), 0x5a in a fresh object of the slab, 0x6b in
+ * a freed one? Whoever compares what two equal calls return cannot see it, because it
+ * is the same in both. Four in a row: one may be a value's, or part of an address.
+ */
+bool kernel_bytes(const void *buf, size_t len)
+{
+	const unsigned char *p = buf;
+	size_t i, run = 0;
+
+	for (i = 0; i < len; i++) {
+		run = i && p[i] == p[i - 1] ? run + 1 : 1;
+		if (run >= 4 && (p[i] == 0xfe || p[i] == 0x5a || p[i] == 0x6b))
+			return true;
+	}
+	return false;
+}
+
 /* Writes the pattern until the socket takes no more; the number of bytes taken. */
 long fill_socket(int fd, size_t pos)
 {

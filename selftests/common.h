@@ -122,6 +122,7 @@ int count_pending(int fd, unsigned long request);
 /* Bytes whose value tells their place in the stream */
 void pattern_fill(void *buf, size_t len, size_t pos);
 long pattern_wrong(const void *buf, size_t len, size_t pos);
+bool kernel_bytes(const void *buf, size_t len);
 long fill_socket(int fd, size_t pos);
 long drain_socket(int fd, size_t pos, size_t want);
 int write_all(int fd, size_t pos, size_t len);
