@@ -121,7 +121,6 @@ bool balance_same(const struct balance *was, struct balance *is, long leak_kb)
 
 void balance_show(const char *when, const struct balance *b)
 {
-	printf("# %s: references %ld, users %ld, lines %ld, buffers %ld, objects %ld, %ld KiB, %zu caches\n",
-	       when, b->module_refs, b->users, b->lines, b->buffers, b->objects, b->used_kb,
-	       b->shrunk);
+	printf("# %s: references %ld, users %ld, lines %ld, buffers %ld, objects %ld, %ld KiB\n",
+	       when, b->module_refs, b->users, b->lines, b->buffers, b->objects, b->used_kb);
 }
