@@ -25,17 +25,20 @@ after_boot() {
 	fi
 }
 
-# Of the data races that KCSAN reports those in which this module has no part are left out.
+# Of the data races that KCSAN reports those in which this module has no part are left out:
+# it has one if it is in a call chain, and has not merely been interrupted.
 own_races() {
 	awk '
-		function flush() { if (race && own) printf "%s", block; race = own = 0; block = "" }
+		function flush() { if (race && own) printf "%s", block; race = own = interrupted = 0; block = "" }
 		/====================/ || length(block) > 20000 { flush(); next }
 		/BUG: KCSAN:/ { flush(); race = 1 }
 		!race { print; next }
 		# what another processor says meanwhile, and no report of a race has in it
 		/WARNING:|INFO:|BUG: [^K]|Oops|Call Trace|refcount_t|[Pp]anic/ { print; next }
 		{ block = block $0 "\n" }
-		/\[newproto\]/ { own = 1 }
+		/ by (task|interrupt) / { interrupted = 0 }
+		/ asm_/ { interrupted = 1 }
+		/\[newproto\]/ && !interrupted { own = 1 }
 		END { flush() }
 	'
 }
