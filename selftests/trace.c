@@ -14,6 +14,21 @@
 
 static char text[262144];
 
+static int event_switch(const char *name, const char *value)
+{
+	char path[96], now[8];
+
+	snprintf(path, sizeof(path), TRACEFS "/events/newproto/%s/enable", name);
+	if (file_read(path, now, sizeof(now)) > 0 && now[0] == value[0])
+		return 0;
+	return file_write(path, value);
+}
+
+/*
+ * To switch an event the kernel patches code, and for names of tasks also the scheduler's,
+ * which other processors are running: an emulated one has been seen to hang there. Nobody
+ * needs the names, and an event that is on stays on until the program ends.
+ */
 static int events_switch(const char *value)
 {
 	static const char *const names[] = {
@@ -21,15 +36,30 @@ static int events_switch(const char *value)
 		"newproto_group_choose", "newproto_group_move", "newproto_group_rescue",
 		"newproto_group_grace",
 	};
-	char path[96];
 	size_t i;
 
-	for (i = 0; i < ARRAY_SIZE(names); i++) {
-		snprintf(path, sizeof(path), TRACEFS "/events/newproto/%s/enable", names[i]);
-		if (file_write(path, value))
+	if (value[0] == '1' && file_write(TRACEFS "/options/record-cmd", "0"))
+		return -1;
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		if (event_switch(names[i], value))
 			return -1;
-	}
 	return 0;
+}
+
+static pid_t owner;
+
+static void __attribute__((constructor)) events_begin(void)
+{
+	owner = getpid();
+}
+
+/* The tests are children, which leave without this. */
+static void __attribute__((destructor)) events_end(void)
+{
+	if (owner != getpid() || access(TRACEFS "/trace", W_OK))
+		return;
+	events_switch("0");
+	file_write(TRACEFS "/options/record-cmd", "1");
 }
 
 /* Opening it for writing with O_TRUNC empties the buffer. */
@@ -116,7 +146,6 @@ FIXTURE_SETUP(trace)
 
 FIXTURE_TEARDOWN(trace)
 {
-	events_switch("0");
 }
 
 /* What happens in the scene, and while it is cleared away. */
