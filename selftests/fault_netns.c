@@ -100,7 +100,7 @@ TEST_F_TIMEOUT(fault_netns, unshare, 600)
 	}
 	fprintf(stderr, "# %d allocations, of the last %d of them %d were noticed\n", count,
 		NTH_LAST, failed);
-	EXPECT_LE(20, failed);
+	EXPECT_LE(10, failed);
 	ASSERT_OK(try_namespace(o, 0));
 	EXPECT_EQ(0, o->ret) TH_LOG("%s", strerror(o->err));
 }
