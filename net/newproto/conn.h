@@ -18,9 +18,9 @@
 
 struct np_group;
 
-/* get_cred() also stores to @cred, not marked, what all others who do so store. */
 static inline const struct cred *np_cred_get(const struct cred *cred)
 {
+	/* It also stores to @cred, not marked, what all others who do so store. */
 	return data_race(get_cred(cred));
 }
 
