@@ -15,7 +15,7 @@ all_jobs=(debug-1 debug-2 debug-3 debug-5 debug-4 stock kunit-debug programs sta
 	tools)
 long_jobs=(load kcsan clang coverage)
 # A job that runs longer than this has hung; its own limits are much shorter.
-job_limit=1800
+job_limit=2400
 scale=1
 
 if [ "${1:-}" = --long ]; then
@@ -175,10 +175,10 @@ stock_tests() {
 	fi
 }
 
-# The debug kernel's work is shared by five guests: calls and calls_data take as long as most
-# of the others together, and what moves, or waits for a grace time, takes its time.
+# The debug kernel's work is shared by five guests: calls takes as long as many of the others
+# together, and what moves, or waits for a grace time, takes its time.
 share_of() {
-	local first='calls|calls_data|stress|proc|signals|modload.sh|dgram.*'
+	local first='calls|stress|proc|signals|modload.sh|dgram.*'
 	local third='group_(dgram.*|bpf|loss|bind)' fourth='group|group_.*'
 	local fifth='race_.*|fault.*|usercopy.*|bad.*|sigstorm|cycles'
 

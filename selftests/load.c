@@ -562,8 +562,11 @@ static int hold_and_carry(int idle, bool carry)
 		return -1;
 	fprintf(stderr, "# %d idle connections in %lld ms\n", idle, (long long)(now_ms() - start));
 	balance_look(&is);
-	fprintf(stderr, "# %ld bytes of the kernel's memory each\n",
-		(is.used_kb - was.used_kb) * 1024 / idle);
+	fprintf(stderr, "# %ld bytes of the kernel's memory each, %ld objects of ours\n",
+		(is.used_kb - was.used_kb) * 1024 / idle, is.objects - was.objects);
+	/* what is not counted now would not be missed afterwards */
+	if (is.objects <= was.objects || is.lines < was.lines + 2 * idle || !is.buffers)
+		return -1;
 	if (carry && traffic())
 		return -1;
 	return get_up(fds, idle);

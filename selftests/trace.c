@@ -11,6 +11,7 @@
 #include "scene.h"
 
 #define TRACEFS		"/sys/kernel/tracing"
+#define RECORD_CMD	TRACEFS "/options/record-cmd"
 
 static char text[262144];
 
@@ -38,7 +39,7 @@ static int events_switch(const char *value)
 	};
 	size_t i;
 
-	if (value[0] == '1' && file_write(TRACEFS "/options/record-cmd", "0"))
+	if (value[0] == '1' && file_write(RECORD_CMD, "0"))
 		return -1;
 	for (i = 0; i < ARRAY_SIZE(names); i++)
 		if (event_switch(names[i], value))
@@ -47,19 +48,22 @@ static int events_switch(const char *value)
 }
 
 static pid_t owner;
+static char record_cmd[8];	/* as it was; empty if there is no tracefs yet */
 
 static void __attribute__((constructor)) events_begin(void)
 {
 	owner = getpid();
+	if (file_read(RECORD_CMD, record_cmd, sizeof(record_cmd)) <= 0)
+		record_cmd[0] = '\0';
 }
 
 /* The tests are children, which leave without this. */
 static void __attribute__((destructor)) events_end(void)
 {
-	if (owner != getpid() || access(TRACEFS "/trace", W_OK))
+	if (owner != getpid() || over_tcp() || access(TRACEFS "/trace", W_OK))
 		return;
 	events_switch("0");
-	file_write(TRACEFS "/options/record-cmd", "1");
+	file_write(RECORD_CMD, record_cmd[0] ? record_cmd : "1");
 }
 
 /* Opening it for writing with O_TRUNC empties the buffer. */
