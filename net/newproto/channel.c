@@ -8,6 +8,7 @@
 
 #include "channel.h"
 #include "chunk.h"
+#include "far.h"
 #include "kunit.h"
 #include "pool.h"
 
@@ -206,6 +207,8 @@ void np_chan_reader_deafen(struct np_chan *c)
 		smp_store_release(&c->gone, c->gone | NP_GONE_DEAF);
 		next = c->next;
 		spin_unlock(&c->lock);
+		if (unlikely(c->far))
+			np_far_set_gone(c, c->gone);
 	}
 }
 EXPORT_SYMBOL_NP_KUNIT(np_chan_reader_deafen);
@@ -230,6 +233,8 @@ bool np_chan_reader_leave(struct np_chan *c)
 		smp_store_release(&c->gone, c->gone | NP_GONE_LEFT);
 		next = c->next;
 		spin_unlock(&c->lock);
+		if (unlikely(c->far))
+			np_far_set_gone(c, c->gone);
 		smp_mb();	/* pairs with the writer's, after its write */
 		unread |= np_chan_used(c);
 		np_chan_put(c);
@@ -260,6 +265,8 @@ void np_chan_finish(struct np_chan *c, struct np_chan *next)
 	/* Pairs with the acquire in np_chan_settle() and np_chan_at_eof(). */
 	smp_store_release(&c->end, next ? NP_END_NEXT : NP_END_EOF);
 	spin_unlock(&c->lock);
+	if (unlikely(c->far))
+		np_far_finish(c);
 	if (gone && next)
 		np_chan_reader_leave(next);
 }
@@ -416,6 +423,8 @@ ssize_t np_chan_write(struct np_chan *c, struct iov_iter *from, u32 cap)
 	struct np_chunk *k;
 	size_t got;
 
+	if (unlikely(c->far))
+		return np_far_write(c, from, cap);
 	np_chan_begin(c);
 	room = np_chan_room(c, cap);
 	while (room && iov_iter_count(from)) {
@@ -528,8 +537,10 @@ static ssize_t np_chan_consume(struct np_chan **rx, struct iov_iter *to,
 			       size_t len)
 {
 	size_t done = 0, want, got;
-	struct np_chan *c;
+	struct np_chan *c = *rx;
 
+	if (unlikely(c->far))
+		return np_far_read(c, to, len);
 	do {
 		c = np_chan_settle(rx);
 		want = min_t(size_t, len - done, np_chan_used(c));
@@ -617,6 +628,8 @@ ssize_t np_chan_peek(struct np_chan *c, struct iov_iter *to, size_t len)
 	size_t done = 0, want, got;
 	u8 end;
 
+	if (unlikely(c->far))
+		return np_far_peek(c, to, len);
 	for (; c && done < len; c = end == NP_END_NEXT ? c->next : NULL) {
 		/* The mark first: all bytes were there before it was set. */
 		end = smp_load_acquire(&c->end);
@@ -641,6 +654,8 @@ size_t np_chan_avail(const struct np_chan *c)
 	size_t avail = 0;
 	u8 end;
 
+	if (unlikely(c->far))
+		return np_far_avail(c);
 	for (; c; c = end == NP_END_NEXT ? c->next : NULL) {
 		end = smp_load_acquire(&c->end);	/* as in np_chan_peek() */
 		avail += np_chan_used(c);
@@ -659,6 +674,8 @@ bool np_chan_at_eof(const struct np_chan *c)
 {
 	u8 end;
 
+	if (unlikely(c->far))
+		return np_far_at_eof(c);
 	for (; c; c = c->next) {
 		end = smp_load_acquire(&c->end);	/* as in np_chan_peek() */
 		if (np_chan_used(c))

@@ -15,6 +15,7 @@
 #include <linux/types.h>
 
 struct iov_iter;
+struct np_far;
 struct np_pool;
 
 /* Sizes of the buffers. A small chunk is one slab object together with its
@@ -115,6 +116,9 @@ enum np_end {
  * @warm: in the pool's list
  * @pool: the pool, for the channel's whole life
  * @release: frees what the channel is part of
+ * @far: the other end is in another kernel, or namespace: see far.h. Of the above only
+ *	this end's is used then: @head, or @tail, @rcap and @lowat; @end is set, and the
+ *	other end told in another way. Immutable
  * @ref: writer and reader
  * @gone: NP_GONE_*; the writer's, too, in a successor before it is linked
  * @lock: guards @cool, @next against @gone, and the taking of chunks
@@ -143,6 +147,7 @@ struct np_chan {
 	struct np_chunk *r;
 	struct list_head warm;
 	void (*release)(struct np_chan *c);
+	struct np_far *far;
 	spinlock_t lock;	/* see above */
 };
 
@@ -167,6 +172,18 @@ bool np_chan_at_eof(const struct np_chan *c);
 void np_chan_finish(struct np_chan *c, struct np_chan *next);
 bool np_chan_give_back(struct np_chan *c, struct np_chunk **list);
 size_t np_chunk_list_free(struct np_chunk *k);
+void np_chan_set_reader(struct np_chan *c, u32 rcap, u32 lowat);
+void np_chan_set_rcap(struct np_chan *c, u32 rcap);
+void np_chan_set_lowat(struct np_chan *c, u32 lowat);
+
+/* far.c: what the other end of a direct channel says of it. */
+u32 np_far_used(const struct np_chan *c);
+u8 np_far_gone(const struct np_chan *c);
+u32 np_far_lowat(const struct np_chan *c);
+u32 np_far_cap(const struct np_chan *c, u32 sndbuf);
+void np_far_await_room(struct np_chan *c, u32 mark);
+bool np_far_end_wait(struct np_chan *c);
+bool np_far_is_stuck(const struct np_chan *c);
 
 /**
  * np_chan_used - bytes written and not yet read
@@ -176,10 +193,50 @@ size_t np_chunk_list_free(struct np_chunk *k);
  */
 static inline u32 np_chan_used(const struct np_chan *c)
 {
-	/* Tail first: a head that is read later is never behind it. */
-	u32 tail = smp_load_acquire(&c->tail);
+	u32 tail;
 
+	if (unlikely(c->far))
+		return np_far_used(c);
+	/* Tail first: a head that is read later is never behind it. */
+	tail = smp_load_acquire(&c->tail);
 	return smp_load_acquire(&c->head) - tail; /* pairs with the writer */
+}
+
+/**
+ * np_chan_gone - what has the reader done?
+ * @c: the channel
+ *
+ * Return: NP_GONE_*.
+ */
+static inline u8 np_chan_gone(const struct np_chan *c)
+{
+	if (unlikely(c->far))
+		return np_far_gone(c);
+	/* Pairs with the release that sets it: what was read is seen as read. */
+	return smp_load_acquire(&c->gone);
+}
+
+/**
+ * np_chan_lowat - below how many bytes does the reader not want to be woken?
+ * @c: the channel
+ */
+static inline u32 np_chan_lowat(const struct np_chan *c)
+{
+	return unlikely(c->far) ? np_far_lowat(c) : READ_ONCE(c->lowat);
+}
+
+/**
+ * np_chan_cap - how much the channel may hold
+ * @c: the channel
+ * @sndbuf: the writer's share, in bytes
+ *
+ * Context: the writer, or poll.
+ */
+static inline u32 np_chan_cap(const struct np_chan *c, u32 sndbuf)
+{
+	if (unlikely(c->far))
+		return np_far_cap(c, sndbuf);
+	return min(sndbuf + READ_ONCE(c->rcap), NP_CHAN_MAX);
 }
 
 /**
@@ -192,8 +249,7 @@ static inline u32 np_chan_used(const struct np_chan *c)
  */
 static inline bool np_chan_is_refused(const struct np_chan *c)
 {
-	/* Pairs with the release that sets it: what was read is seen as read. */
-	return unlikely(smp_load_acquire(&c->gone)) && np_chan_used(c);
+	return unlikely(np_chan_gone(c)) && np_chan_used(c);
 }
 
 /**
@@ -251,6 +307,10 @@ static inline void np_chan_await_room(struct np_chan *c, u32 cap)
 	u32 mark = cap - np_chan_enough(c, cap) + 1;
 	u32 old = READ_ONCE(c->wwait);
 
+	if (unlikely(c->far)) {
+		np_far_await_room(c, mark);
+		return;
+	}
 	while (old < mark && !try_cmpxchg(&c->wwait, &old, mark))
 		;
 }
@@ -267,6 +327,8 @@ static inline bool np_chan_end_wait(struct np_chan *c)
 {
 	u32 mark = READ_ONCE(c->wwait);
 
+	if (unlikely(c->far))
+		return np_far_end_wait(c);
 	if (likely(!mark) || np_chan_used(c) >= mark)
 		return false;
 	WRITE_ONCE(c->wwait, 0);
@@ -282,10 +344,15 @@ static inline bool np_chan_end_wait(struct np_chan *c)
  */
 static inline bool np_chan_is_readable(const struct np_chan *c)
 {
-	u32 lowat = READ_ONCE(c->lowat);
+	u32 lowat = np_chan_lowat(c);
 	u32 used = np_chan_used(c);
 
-	return used && (used >= lowat || used >= READ_ONCE(c->rcap) / 2);
+	if (!used)
+		return false;
+	if (used >= lowat || used >= np_chan_cap(c, 0) / 2)
+		return true;
+	/* It may be that the writer's memory holds no more. */
+	return unlikely(c->far) && np_far_is_stuck(c);
 }
 
 #endif /* _NP_CHANNEL_H */

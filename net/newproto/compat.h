@@ -139,6 +139,12 @@ static inline int np_inet_ioctl(struct socket *sock, unsigned int cmd,
 	return inet_ioctl(sock, cmd, arg);
 }
 
+/* Does copying to an iterator allocate memory of its own? */
+static inline bool np_iter_may_sleep(const struct iov_iter *to)
+{
+	return iov_iter_is_pipe(to);
+}
+
 /* splice(2) from a socket's file, as generic_file_splice_read() does it. */
 static inline ssize_t np_splice_read(struct file *file,
 				     struct pipe_inode_info *pipe, size_t len,

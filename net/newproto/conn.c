@@ -7,6 +7,7 @@
 #include <net/tcp_states.h>
 
 #include "conn.h"
+#include "far.h"
 #include "group.h"
 #include "kunit.h"
 #include "sock.h"
@@ -61,7 +62,11 @@ EXPORT_SYMBOL_NP_KUNIT(np_conn_alloc);
 
 static void np_conn_free_rcu(struct rcu_head *rcu)
 {
-	kmem_cache_free(np_conn_slab, container_of(rcu, struct np_conn, rcu));
+	struct np_conn *conn = container_of(rcu, struct np_conn, rcu);
+
+	if (conn->far)
+		np_far_free(conn->far);
+	kmem_cache_free(np_conn_slab, conn);
 }
 
 /**
@@ -80,8 +85,8 @@ void np_conn_put(struct np_conn *conn)
 }
 EXPORT_SYMBOL_NP_KUNIT(np_conn_put);
 
-/* Who looks on is told of what a listener's close does to its clients; all else
- * the one who does it says.
+/* Who looks on is told of what a listener's close does to its clients, and of what another
+ * kernel says; all else the one who does it says.
  */
 static void np_conn_trace(struct np_conn *conn, struct sock *sk, u8 event)
 {
@@ -90,8 +95,12 @@ static void np_conn_trace(struct np_conn *conn, struct sock *sk, u8 event)
 		.port = conn->end[NP_SERVER].port,
 	};
 
-	if (event == NP_EV_REFUSED)
+	if (event == NP_EV_REFUSED && conn->far)
+		np_connect_refuse(sk, &dst, 0, NP_STAT_REFUSED, NP_REASON_NO_LISTENER);
+	else if (event == NP_EV_REFUSED)
 		trace_newproto_refuse(sk, &dst, NP_REASON_LISTENER_CLOSED);
+	else if (event == NP_EV_UNREACH)
+		np_connect_refuse(sk, &dst, 0, NP_STAT_UNREACHABLE, NP_REASON_NOT_LOCAL);
 	else if (event == NP_EV_DROPPED)
 		trace_newproto_close(sk, NP_REASON_LISTENER_CLOSED);
 }
@@ -117,6 +126,8 @@ static void np_conn_apply(struct np_conn *conn, struct sock *sk, u8 event)
 		err = ECONNREFUSED;
 	else if (event == NP_EV_TIMEOUT)
 		err = ETIMEDOUT;
+	else if (event == NP_EV_UNREACH)
+		err = EHOSTUNREACH;
 	else
 		err = state == TCP_CLOSE_WAIT ? EPIPE : ECONNRESET;
 	WRITE_ONCE(sk->sk_err, err);
@@ -139,12 +150,17 @@ static void np_conn_apply(struct np_conn *conn, struct sock *sk, u8 event)
  */
 void np_conn_event(struct np_conn *conn, int end, u8 event)
 {
+	if (unlikely(conn->far) && end != conn->far->side) {
+		np_far_event(conn->far, event);
+		return;
+	}
 	spin_lock(&conn->lock);
 	conn->end[end].events |= event;
 	if (conn->end[end].sk)
 		np_conn_apply(conn, conn->end[end].sk, event);
 	spin_unlock(&conn->lock);
 }
+EXPORT_SYMBOL_NP_KUNIT(np_conn_event);
 
 /**
  * np_conn_attach - a socket becomes an end of a connection
@@ -191,8 +207,12 @@ void np_conn_detach(struct np_conn *conn, int end)
  */
 void np_conn_drop_end(struct np_conn *conn, int end)
 {
+	struct np_far *far = conn->far;
+
 	np_chan_writer_leave(&conn->chan[end]);
 	np_chan_reader_leave(&conn->chan[!end]);
+	if (unlikely(far) && end == far->side)
+		np_far_left(far);
 }
 EXPORT_SYMBOL_NP_KUNIT(np_conn_drop_end);
 
@@ -227,6 +247,10 @@ void np_conn_establish(struct np_conn *conn, const struct cred *cred,
 {
 	struct sock *sk;
 
+	if (unlikely(conn->far) && conn->far->side == NP_SERVER) {
+		np_far_todo(conn->far, NP_FAR_ACCEPT);
+		return;
+	}
 	spin_lock(&conn->lock);
 	sk = conn->end[NP_CLIENT].sk;
 	if (sk && sk->sk_state == TCP_SYN_SENT) {
@@ -234,6 +258,10 @@ void np_conn_establish(struct np_conn *conn, const struct cred *cred,
 		np_state_set(sk, TCP_ESTABLISHED);
 		sk->sk_state_change(sk);
 		sk_wake_async(sk, SOCK_WAKE_IO, POLL_OUT);
+		if (unlikely(conn->far)) {
+			np_stat_inc(sock_net(sk), NP_STAT_CONNECTED);
+			trace_newproto_connect(sk, NP_REASON_CONNECTED);
+		}
 	}
 	spin_unlock(&conn->lock);
 }
@@ -270,6 +298,11 @@ static void np_conn_wake(struct np_conn *conn, int end, __poll_t mask, int how,
  */
 void np_conn_wake_reader(struct np_conn *conn, int end)
 {
+	if (unlikely(conn->far) && end != conn->far->side) {
+		if (np_far_wants_bytes(conn->far))
+			np_far_signal(conn->far);
+		return;
+	}
 	np_conn_wake(conn, end, EPOLLIN | EPOLLPRI | EPOLLRDNORM | EPOLLRDBAND,
 		     SOCK_WAKE_WAITD, POLL_IN);
 }
@@ -281,8 +314,42 @@ void np_conn_wake_reader(struct np_conn *conn, int end)
  */
 void np_conn_wake_writer(struct np_conn *conn, int end)
 {
+	if (unlikely(conn->far) && end != conn->far->side) {
+		np_far_signal(conn->far);
+		return;
+	}
 	np_conn_wake(conn, end, EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND,
 		     SOCK_WAKE_SPACE, POLL_OUT);
+}
+
+/**
+ * np_conn_is_watched - does anybody sleep, or poll, at an end?
+ * @conn: the connection
+ * @end: which end
+ *
+ * Context: any; full barrier.
+ */
+bool np_conn_is_watched(const struct np_conn *conn, int end)
+{
+	struct socket_wq *wq;
+	bool watched;
+
+	rcu_read_lock();
+	wq = rcu_dereference(conn->end[end].wq);
+	watched = skwq_has_sleeper(wq) || (wq && READ_ONCE(wq->fasync_list));
+	rcu_read_unlock();
+	return watched;
+}
+
+/**
+ * np_conn_cancel - a client gives up, if it is not connected yet
+ * @conn: its connection
+ *
+ * Return: true if it was not, and will not be.
+ */
+bool np_conn_cancel(struct np_conn *conn)
+{
+	return unlikely(conn->far) ? np_far_cancel(conn) : np_group_cancel(conn);
 }
 
 /**

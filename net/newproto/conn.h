@@ -16,6 +16,7 @@
 #include "addr.h"
 #include "channel.h"
 
+struct np_far;
 struct np_group;
 
 static inline const struct cred *np_cred_get(const struct cred *cred)
@@ -34,6 +35,7 @@ static inline const struct cred *np_cred_get(const struct cred *cred)
 #define NP_EV_REFUSED	BIT(2)	/* it never came about: nobody listens any more */
 #define NP_EV_TIMEOUT	BIT(3)	/* it never came about: nobody accepted in time */
 #define NP_EV_DROPPED	BIT(4)	/* reset: the listener closed before accept() */
+#define NP_EV_UNREACH	BIT(5)	/* it never came about: nobody has the address */
 
 /* Where a connection stands with its group. */
 enum np_conn_stage {
@@ -73,13 +75,14 @@ enum np_conn_stage {
  * @node: in one of the group's queues
  * @group: where the connection was made to; a reference, NULL for socketpair()
  * @ifindex: the link that its addresses are of, or 0
+ * @far: the other end is in another kernel, or namespace; lives as long as this
  * @end: the two ends
  * @end.sk: its socket while attached
  * @end.wq: its wait queue while attached
  * @end.addr: its address and port
  * @end.events: NP_EV_* that have happened to it
- * @cred: the client's credentials
- * @pid: the client
+ * @cred: the client's credentials, or NULL
+ * @pid: the client, or NULL
  * @rcu: frees it; poll looks at channels under RCU
  */
 struct np_conn {
@@ -90,6 +93,7 @@ struct np_conn {
 	struct list_head node;
 	struct np_group *group;
 	int ifindex;
+	struct np_far *far;
 	struct {
 		struct sock *sk;
 		struct socket_wq __rcu *wq;
@@ -116,6 +120,8 @@ void np_conn_establish(struct np_conn *conn, const struct cred *cred,
 void np_conn_event(struct np_conn *conn, int end, u8 event);
 void np_conn_wake_reader(struct np_conn *conn, int end);
 void np_conn_wake_writer(struct np_conn *conn, int end);
+bool np_conn_is_watched(const struct np_conn *conn, int end);
+bool np_conn_cancel(struct np_conn *conn);
 
 static inline void np_conn_get(struct np_conn *conn)
 {

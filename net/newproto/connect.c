@@ -9,7 +9,9 @@
 #include <net/tcp_states.h>
 
 #include "compat.h"
+#include "far_conn.h"
 #include "group.h"
+#include "nic.h"
 #include "route.h"
 #include "sock.h"
 #include "state.h"
@@ -86,9 +88,18 @@ static struct np_group *np_connect_find(struct sock *sk, const struct np_addr *d
 	return g;
 }
 
-/* Make sure of a port; @src's is filled in. */
-static int np_connect_claim(struct sock *sk, struct np_addr *src,
-			    const struct np_addr *dst)
+/**
+ * np_connect_claim - make sure of a port for a connection
+ * @sk: the socket
+ * @src: where it comes from; the port is filled in
+ * @dst: where it goes
+ *
+ * Context: lock_sock(). May sleep.
+ *
+ * Return: 0 or a negative errno.
+ */
+int np_connect_claim(struct sock *sk, struct np_addr *src,
+		     const struct np_addr *dst)
 {
 	struct np_claim *c = &np_base(sk)->claim;
 	struct np_range range;
@@ -109,8 +120,18 @@ static int np_connect_claim(struct sock *sk, struct np_addr *src,
 	return err;
 }
 
-static struct np_conn *np_connect_conn(struct sock *sk, const struct np_addr *src,
-				       const struct np_addr *dst)
+/**
+ * np_connect_conn - make the connection of a client
+ * @sk: the client
+ * @src: its address
+ * @dst: the server's
+ *
+ * Context: may sleep.
+ *
+ * Return: the connection, or NULL.
+ */
+struct np_conn *np_connect_conn(struct sock *sk, const struct np_addr *src,
+				const struct np_addr *dst)
 {
 	struct np_conn *conn = np_conn_alloc(&np_net(sock_net(sk))->pool);
 
@@ -125,8 +146,14 @@ static struct np_conn *np_connect_conn(struct sock *sk, const struct np_addr *sr
 	return conn;
 }
 
-/* Put everything back that np_connect() may have changed. */
-static void np_connect_undo(struct sock *sk, const struct in6_addr *bound)
+/**
+ * np_connect_undo - put everything back that np_connect() may have changed
+ * @sk: the socket
+ * @bound: the address that it was bound to
+ *
+ * Context: lock_sock().
+ */
+void np_connect_undo(struct sock *sk, const struct in6_addr *bound)
 {
 	struct inet_sock *inet = inet_sk(sk);
 	struct np_addr local = { .ip = *bound, .port = inet->inet_sport };
@@ -166,7 +193,7 @@ static void np_connect_timeout(struct work_struct *work)
 	lock_sock(sk);
 	if (nsk->wait == wait) {
 		nsk->wait = NULL;
-		if (np_group_cancel(nsk->conn)) {
+		if (np_conn_cancel(nsk->conn)) {
 			np_stat_inc(sock_net(sk), NP_STAT_TIMED_OUT);
 			trace_newproto_close(sk, NP_REASON_TIMED_OUT);
 			np_conn_event(nsk->conn, NP_CLIENT, NP_EV_TIMEOUT);
@@ -177,7 +204,15 @@ static void np_connect_timeout(struct work_struct *work)
 	kfree(wait);
 }
 
-static int np_connect_start_wait(struct sock *sk)
+/**
+ * np_connect_start_wait - a client waits for its connection, but not for ever
+ * @sk: the socket
+ *
+ * Context: lock_sock(). May sleep.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int np_connect_start_wait(struct sock *sk)
 {
 	struct np_wait *wait = kmalloc(sizeof(*wait), GFP_KERNEL_ACCOUNT);
 	int ms = READ_ONCE(np_net(sock_net(sk))->connect_timeout);
@@ -221,8 +256,15 @@ static struct sk_buff *np_connect_skb(const struct np_conn *conn)
 	return skb;
 }
 
-/* Offer a connection to its group, and to the member that a program names. */
-static int np_connect_ask(struct np_conn *conn)
+/**
+ * np_connect_ask - offer a connection to its group, and to the member that a program names
+ * @conn: the connection
+ *
+ * Context: may sleep.
+ *
+ * Return: as np_group_offer().
+ */
+int np_connect_ask(struct np_conn *conn)
 {
 	struct np_member *m = NULL;
 	struct sk_buff *skb;
@@ -270,8 +312,18 @@ static int np_connect_offer(struct sock *sk, struct np_conn *conn)
 	return err;
 }
 
-static int np_connect_refuse(struct sock *sk, const struct np_addr *dst, int err,
-			     enum np_stat stat, enum np_reason reason)
+/**
+ * np_connect_refuse - count and trace why there is no connection
+ * @sk: the socket
+ * @dst: where it was to go
+ * @err: a negative errno
+ * @stat: the counter
+ * @reason: the reason
+ *
+ * Return: @err.
+ */
+int np_connect_refuse(struct sock *sk, const struct np_addr *dst, int err,
+		      enum np_stat stat, enum np_reason reason)
 {
 	np_stat_inc(sock_net(sk), stat);
 	trace_newproto_refuse(sk, dst, reason);
@@ -286,11 +338,7 @@ static int np_connect_group(struct sock *sk, struct np_group *g,
 	struct np_conn *conn;
 	int err;
 
-	np_addr_set_v4(&bound, inet_sk(sk)->inet_rcv_saddr);
-#if IS_ENABLED(CONFIG_IPV6)
-	if (sk->sk_family == AF_INET6)
-		bound = sk->sk_v6_rcv_saddr;
-#endif
+	np_bind_local(sk, &bound);
 	err = np_connect_claim(sk, src, dst);
 	if (err) {
 		np_group_put(g);
@@ -325,7 +373,8 @@ static int np_connect_group(struct sock *sk, struct np_group *g,
 int np_connect(struct sock *sk, struct sockaddr *uaddr, int len)
 {
 	struct np_addr dst, src = { };
-	bool stale = false;
+	struct np_nic_client *nc;
+	bool stale = false, far;
 	struct np_group *g;
 	int err;
 
@@ -337,6 +386,14 @@ int np_connect(struct sock *sk, struct sockaddr *uaddr, int len)
 	/* What an earlier attempt that failed has left behind. */
 	if (np_sk(sk)->conn)
 		np_sock_disconnect(sk, 0);
+	nc = np_nic_find(sock_net(sk), sk->sk_bound_dev_if);
+	if (unlikely(nc)) {
+		far = sk->sk_type == SOCK_STREAM && np_route_is_elsewhere(sk, &dst);
+		err = far ? np_far_connect(sk, nc, &dst) : 0;
+		np_nic_put(nc);
+		if (far)
+			return err;
+	}
 	err = np_route_stream(sk, &dst, &src);
 	if (err)
 		return np_connect_refuse(sk, &dst, err, NP_STAT_UNREACHABLE,

@@ -34,7 +34,8 @@ static void np_member_queue(struct np_member *m, struct np_conn *conn)
 static void np_member_pend(struct np_member *m, struct np_conn *conn)
 {
 	if (m->sk)
-		conn->chan[NP_CLIENT].rcap = READ_ONCE(m->sk->sk_rcvbuf);
+		np_chan_set_reader(&conn->chan[NP_CLIENT],
+				   READ_ONCE(m->sk->sk_rcvbuf), 1);
 	WRITE_ONCE(conn->stage, NP_CONN_PENDING);
 	m->stats.chosen++;
 	np_conn_establish(conn, m->cred, m->pid);
@@ -45,7 +46,7 @@ static void np_member_pend(struct np_member *m, struct np_conn *conn)
 /* The same while there is no member. */
 static void np_group_pend_orphan(struct np_group *g, struct np_conn *conn)
 {
-	conn->chan[NP_CLIENT].rcap = g->rcvbuf;
+	np_chan_set_reader(&conn->chan[NP_CLIENT], g->rcvbuf, 1);
 	WRITE_ONCE(conn->stage, NP_CONN_PENDING);
 	g->past.chosen++;
 	list_move_tail(&conn->node, &g->orphans);
@@ -121,7 +122,7 @@ int np_group_offer(struct np_group *g, struct np_conn *conn, struct np_member *m
 		m = NULL;
 	/* Where somebody waits already there is no room. */
 	if (!list_empty(&g->waiting) || !np_group_let_in(g, conn, m)) {
-		conn->chan[NP_CLIENT].rcap = g->rcvbuf;
+		np_chan_set_reader(&conn->chan[NP_CLIENT], g->rcvbuf, 1);
 		WRITE_ONCE(conn->stage, NP_CONN_WAITING);
 		list_add_tail(&conn->node, &g->waiting);
 		g->nwaiting++;

@@ -57,7 +57,10 @@ static void __exit np_exit(void)
 	np_doors_close();
 	np_net_exit();
 	np_pool_workers_exit();
-	/* Ports and connections are freed by RCU callbacks of ours. */
+	/* Ports and connections are freed by RCU callbacks of ours, the last of which have
+	 * NICs' freed by such ones.
+	 */
+	rcu_barrier();
 	rcu_barrier();
 	np_port_cache_exit();
 	np_conn_cache_exit();

@@ -732,6 +732,30 @@ static int np_listener_score(const struct np_listener *l,
 	return score;
 }
 
+/* The listener that suits best, perhaps only of those that are bound to a device. */
+static struct np_listener *np_port_find(struct np_ports *t, const struct np_addr *dst,
+					int ifindex, bool bound)
+{
+	struct np_listener *l, *best = NULL;
+	u32 key = ntohs(dst->port);
+	int score, best_score = 0;
+	struct np_port *p;
+
+	p = rhashtable_lookup(&t->table, &key, np_port_params);
+	if (!p)
+		return NULL;
+	hlist_for_each_entry_rcu(l, &p->listeners, node) {
+		if (bound && !READ_ONCE(l->ifindex))
+			continue;
+		score = np_listener_score(l, &dst->ip, ifindex);
+		if (score > best_score) {
+			best = l;
+			best_score = score;
+		}
+	}
+	return best;
+}
+
 /**
  * np_port_lookup - who takes connections to an address?
  * @t: the port table
@@ -745,24 +769,26 @@ static int np_listener_score(const struct np_listener *l,
 struct np_listener *np_port_lookup(struct np_ports *t, const struct np_addr *dst,
 				   int ifindex)
 {
-	struct np_listener *l, *best = NULL;
-	u32 key = ntohs(dst->port);
-	int score, best_score = 0;
-	struct np_port *p;
-
-	p = rhashtable_lookup(&t->table, &key, np_port_params);
-	if (!p)
-		return NULL;
-	hlist_for_each_entry_rcu(l, &p->listeners, node) {
-		score = np_listener_score(l, &dst->ip, ifindex);
-		if (score > best_score) {
-			best = l;
-			best_score = score;
-		}
-	}
-	return best;
+	return np_port_find(t, dst, ifindex, false);
 }
 EXPORT_SYMBOL_NP_KUNIT(np_port_lookup);
+
+/**
+ * np_port_lookup_device - who takes connections to an address, of those bound to a device?
+ * @t: the port table
+ * @dst: the destination, no wildcard
+ * @ifindex: the device
+ *
+ * Context: RCU read lock held, as long as the result is used.
+ *
+ * Return: the listener, or NULL.
+ */
+struct np_listener *np_port_lookup_device(struct np_ports *t,
+					  const struct np_addr *dst, int ifindex)
+{
+	return np_port_find(t, dst, ifindex, true);
+}
+EXPORT_SYMBOL_NP_KUNIT(np_port_lookup_device);
 
 /* The same with the sender in mind: what is connected to it comes first. */
 static int np_listener_score_from(const struct np_listener *l,

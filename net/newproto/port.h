@@ -210,6 +210,8 @@ void np_claim_unpublish(struct np_claim *c, struct np_listener *l);
 void np_claim_point(struct np_claim *c, const struct in6_addr *local,
 		    const struct np_addr *peer, int ifindex);
 void np_claim_set_device(struct np_claim *c, struct np_listener *l, int ifindex);
+struct np_listener *np_port_lookup_device(struct np_ports *t,
+					  const struct np_addr *dst, int ifindex);
 struct np_listener *np_port_lookup(struct np_ports *t, const struct np_addr *dst,
 				   int ifindex);
 struct np_listener *np_port_lookup_from(struct np_ports *t,

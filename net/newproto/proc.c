@@ -111,6 +111,24 @@ static const char *np_proc_state(const struct sock *sk)
 	return np_state_name(state);
 }
 
+/* What carries a connection's bytes. */
+static const char *np_proc_path(const struct sock *sk, const struct np_claim *c)
+{
+	const struct np_conn *conn;
+	const char *path = "local";
+
+	if (!c->connected)
+		return "-";
+	if (sk->sk_type == SOCK_DGRAM)
+		return path;
+	rcu_read_lock();
+	conn = READ_ONCE(np_sk(sk)->conn);
+	if (conn && conn->far)
+		path = "direct";
+	rcu_read_unlock();
+	return path;
+}
+
 static void np_proc_claim(struct seq_file *seq, const struct np_claim *c,
 			  u16 port)
 {
@@ -128,7 +146,7 @@ static void np_proc_claim(struct seq_file *seq, const struct np_claim *c,
 	np_proc_addr(seq, c->connected ? &c->peer : &any,
 		     c->connected ? ntohs(c->peer_port) : 0);
 	seq_printf(seq, " %u %lu %s\n", from_kuid_munged(ns, sock_i_uid(sk)),
-		   sock_i_ino(sk), c->connected ? "local" : "-");
+		   sock_i_ino(sk), np_proc_path(sk, c));
 }
 
 static unsigned int np_proc_sockets_lines(struct np_port *p)

@@ -3,6 +3,7 @@
  * Routes, as long as all there is to know is whether a destination is this
  * host's own, and which address to come from.
  */
+#include <linux/inetdevice.h>
 #include <net/addrconf.h>
 #include <net/ip.h>
 #include <net/ipv6.h>
@@ -48,6 +49,21 @@ static bool np_route_is_local_v6(struct net *net, const struct in6_addr *addr,
 	return local;
 }
 
+/* Is it an address of this very device? */
+static bool np_route_is_of_v6(struct net *net, const struct in6_addr *addr, int ifindex)
+{
+	struct net_device *dev;
+	bool own;
+
+	if (!ipv6_mod_enabled())
+		return false;
+	rcu_read_lock();
+	dev = dev_get_by_index_rcu(net, ifindex);
+	own = dev && ipv6_chk_addr(net, addr, dev, 1);
+	rcu_read_unlock();
+	return own;
+}
+
 /**
  * np_route_check_v6 - an IPv6 socket's own rules about where it may connect to
  * @sk: the socket; bound to the link of a link-local destination
@@ -83,6 +99,11 @@ int np_route_check_v6(struct sock *sk, struct np_addr *dst)
 #else
 static bool np_route_is_local_v6(struct net *net, const struct in6_addr *addr,
 				 int ifindex)
+{
+	return false;
+}
+
+static bool np_route_is_of_v6(struct net *net, const struct in6_addr *addr, int ifindex)
 {
 	return false;
 }
@@ -155,6 +176,120 @@ int np_route_stream(struct sock *sk, struct np_addr *dst, struct np_addr *src)
 	if (!inet->inet_saddr)
 		return 0;
 	return np_route_check_src(sk, &src->ip, sk->sk_bound_dev_if);
+}
+
+/**
+ * np_route_is_elsewhere - is an address to be looked for over a fabric?
+ * @sk: the socket, bound to a NIC
+ * @dst: the address
+ *
+ * Return: false for wildcards, and addresses of that NIC; others of this host may be
+ * reached through another one of its NICs.
+ */
+bool np_route_is_elsewhere(struct sock *sk, const struct np_addr *dst)
+{
+	struct net *net = sock_net(sk);
+	int ifindex = sk->sk_bound_dev_if;
+
+	if (np_addr_is_any(&dst->ip))
+		return false;
+	if (np_addr_is_v4(&dst->ip))
+		return !np_route_is_local_v4(net, np_addr_v4(&dst->ip), ifindex);
+	return !np_route_is_of_v6(net, &dst->ip, ifindex);
+}
+
+/**
+ * np_route_is_here - may a connection to an address come in from another kernel?
+ * @net: the namespace
+ * @ip: the address
+ * @ifindex: the device that it comes in on
+ *
+ * As with inet any address of the host will do, but for those of the loopback device, and
+ * of other links.
+ */
+bool np_route_is_here(struct net *net, const struct in6_addr *ip, int ifindex)
+{
+	if (np_addr_is_v4(ip))
+		return !ipv4_is_loopback(np_addr_v4(ip)) &&
+		       np_route_is_local_v4(net, np_addr_v4(ip), 0);
+	if (ipv6_addr_loopback(ip))
+		return false;
+	if (!(ipv6_addr_type(ip) & IPV6_ADDR_LINKLOCAL))
+		ifindex = 0;
+	return np_route_is_local_v6(net, ip, ifindex);
+}
+
+/**
+ * np_route_is_martian - can a connection from an address not come in from another kernel?
+ * @ip: the address
+ *
+ * As inet has it for loopback, and what is no address of one host.
+ */
+bool np_route_is_martian(const struct in6_addr *ip)
+{
+	__be32 v4;
+
+	if (!np_addr_is_v4(ip))
+		return ipv6_addr_loopback(ip) || ipv6_addr_is_multicast(ip);
+	v4 = np_addr_v4(ip);
+	return ipv4_is_loopback(v4) || ipv4_is_multicast(v4) || ipv4_is_lbcast(v4) ||
+	       ipv4_is_zeronet(v4);
+}
+
+/* An address of a device to come from. */
+static int np_route_device_src(struct net_device *dev, const struct np_addr *dst,
+			       struct np_addr *src)
+{
+	__be32 v4;
+
+	if (np_addr_is_v4(&dst->ip)) {
+		v4 = inet_select_addr(dev, np_addr_v4(&dst->ip), RT_SCOPE_LINK);
+		np_addr_set_v4(&src->ip, v4);
+		return v4 ? 0 : -EADDRNOTAVAIL;
+	}
+#if IS_ENABLED(CONFIG_IPV6)
+	if (ipv6_mod_enabled())
+		return ipv6_dev_get_saddr(dev_net(dev), dev, &dst->ip, 0, &src->ip);
+#endif
+	return -EADDRNOTAVAIL;
+}
+
+/**
+ * np_route_device - where a connection over a NIC's fabric comes from
+ * @sk: the socket, bound to the NIC
+ * @dst: the destination, which is not the NIC's own
+ * @src: where to put the address to come from
+ *
+ * Context: lock_sock().
+ *
+ * Return: 0; -ENETUNREACH: no such destination can be; -ENODEV, -ENETDOWN; -EADDRNOTAVAIL:
+ * the NIC has no address; -EINVAL: the socket's own is not this host's (IPv6).
+ */
+int np_route_device(struct sock *sk, const struct np_addr *dst, struct np_addr *src)
+{
+	struct net *net = sock_net(sk);
+	struct net_device *dev;
+	int err;
+
+	if (ipv6_addr_is_multicast(&dst->ip) ||
+	    (np_addr_is_v4(&dst->ip) &&
+	     (ipv4_is_multicast(np_addr_v4(&dst->ip)) ||
+	      ipv4_is_loopback(np_addr_v4(&dst->ip)) ||
+	      inet_addr_type(net, np_addr_v4(&dst->ip)) == RTN_BROADCAST)))
+		return -ENETUNREACH;
+	np_bind_local(sk, &src->ip);
+	if (!np_addr_is_any(&src->ip))
+		return np_route_check_src(sk, &src->ip, sk->sk_bound_dev_if);
+	rcu_read_lock();
+	dev = dev_get_by_index_rcu(net, sk->sk_bound_dev_if);
+	if (!dev)
+		err = -ENODEV;
+	else if (!(READ_ONCE(dev->flags) & IFF_UP))
+		err = -ENETDOWN;
+	else
+		err = np_route_device_src(dev, dst, src);
+	rcu_read_unlock();
+	return err;
 }
 
 /* What the rest of a datagram's way depends on: broadcasts want a permission,

@@ -7,6 +7,7 @@
 
 #include "addr.h"
 
+struct net;
 struct sock;
 
 /**
@@ -29,6 +30,10 @@ struct np_flow {
 
 int np_route_check_v6(struct sock *sk, struct np_addr *dst);
 int np_route_stream(struct sock *sk, struct np_addr *dst, struct np_addr *src);
+bool np_route_is_elsewhere(struct sock *sk, const struct np_addr *dst);
+bool np_route_is_here(struct net *net, const struct in6_addr *ip, int ifindex);
+bool np_route_is_martian(const struct in6_addr *ip);
+int np_route_device(struct sock *sk, const struct np_addr *dst, struct np_addr *src);
 int np_route_dgram(struct sock *sk, struct np_flow *f);
 
 #endif /* _NP_ROUTE_H */

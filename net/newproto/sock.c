@@ -11,6 +11,7 @@
 #include <uapi/linux/newproto.h>
 
 #include "dgram.h"
+#include "far.h"
 #include "sock.h"
 #include "state.h"
 #include "trace.h"
@@ -207,6 +208,7 @@ void np_sock_set_peercred(struct sock *sk, const struct cred *cred,
 void np_sock_join_conn(struct sock *sk, struct np_conn *conn, int end)
 {
 	struct np_sock *nsk = np_sk(sk);
+	u32 lowat;
 
 	mutex_lock(&nsk->tx_lock);
 	mutex_lock(&nsk->rx_lock);
@@ -214,10 +216,11 @@ void np_sock_join_conn(struct sock *sk, struct np_conn *conn, int end)
 	nsk->end = end;
 	WRITE_ONCE(nsk->tx, &conn->chan[end]);
 	WRITE_ONCE(nsk->rx, &conn->chan[!end]);
-	nsk->rx->rcap = sk->sk_rcvbuf;
+	lowat = nsk->rx->lowat;
 	/* A record is always enough. */
 	if (sk->sk_type == SOCK_STREAM)
-		nsk->rx->lowat = min_t(u32, sk->sk_rcvlowat, sk->sk_rcvbuf / 2);
+		lowat = min_t(u32, sk->sk_rcvlowat, sk->sk_rcvbuf / 2);
+	np_chan_set_reader(nsk->rx, sk->sk_rcvbuf, lowat);
 	mutex_unlock(&nsk->rx_lock);
 	mutex_unlock(&nsk->tx_lock);
 	np_conn_attach(conn, end, sk);
@@ -260,6 +263,8 @@ void np_sock_leave_conn(struct sock *sk)
 	if (unread)
 		np_conn_event(conn, !nsk->end, NP_EV_RESET);
 	np_conn_wake_writer(conn, !nsk->end);
+	if (unlikely(conn->far))
+		np_far_left(conn->far);
 	np_conn_put(conn);
 }
 
@@ -282,7 +287,8 @@ static bool np_sock_half_close(struct sock *sk)
 	WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | SEND_SHUTDOWN);
 	if (sk->sk_state == TCP_ESTABLISHED) {
 		np_state_set(sk, TCP_FIN_WAIT2);
-	} else if (sk->sk_state == TCP_CLOSE_WAIT) {
+	} else if (sk->sk_state == TCP_CLOSE_WAIT || sk->sk_state == TCP_SYN_SENT) {
+		/* The latter has a place in a queue that it is just being told of. */
 		WRITE_ONCE(sk->sk_shutdown, SHUTDOWN_MASK);
 		np_state_set(sk, TCP_CLOSE);
 	} else {
@@ -404,7 +410,7 @@ static void np_sock_end_conn(struct sock *sk, enum np_reason reason)
 	struct np_sock *nsk = np_sk(sk);
 
 	trace_newproto_close(sk, reason);
-	if (nsk->end == NP_CLIENT && np_group_cancel(nsk->conn)) {
+	if (nsk->end == NP_CLIENT && np_conn_cancel(nsk->conn)) {
 		/* It was not connected yet: nobody is to be told. */
 	} else if (reason != NP_REASON_CLOSED) {
 		np_stat_inc(sock_net(sk), NP_STAT_RESET);

@@ -8,12 +8,16 @@
  *				shutdown, close, options
  *	np_sock.tx_lock		the writer of a socket
  *	np_sock.rx_lock		the reader of a socket
+ *	np_nic_client.lock	ends of connections over a NIC, and its memory
  *	np_group.hold		whether a group outlives its members
  *	np_port.lock		a port's claims and listeners
  *	np_group.lock		a group's members and queues; the core's
  *				reuseport_lock and sk_callback_lock are inside
  *	np_net.held_lock	a namespace's groups that hold their port
  *	np_conn.lock		both ends of a connection; sk_peer_lock is inside
+ *	np_far.lock		what an end of a connection over a NIC has yet to do; a
+ *				driver's locks for sending are inside
+ *	np_far.tx_lock, rx_lock	the rings of such an end
  *	np_pool_part.lock	a list of channels with buffers
  *	np_chan.lock		one channel's end mark and buffers
  *	sk_receive_queue.lock	a datagram socket's queue, and who waits for room
@@ -36,6 +40,7 @@
 #include "net.h"
 #include "port.h"
 
+enum np_reason;
 struct np_group;
 struct np_hints;
 struct np_member;
@@ -185,6 +190,15 @@ int np_connect_pre(struct sock *sk, struct sockaddr *uaddr, int len);
 int np_connect(struct sock *sk, struct sockaddr *uaddr, int len);
 int np_connect_pair(struct socket *a, struct socket *b);
 void np_connect_stop_wait(struct sock *sk);
+int np_connect_start_wait(struct sock *sk);
+int np_connect_claim(struct sock *sk, struct np_addr *src,
+		     const struct np_addr *dst);
+struct np_conn *np_connect_conn(struct sock *sk, const struct np_addr *src,
+				const struct np_addr *dst);
+void np_connect_undo(struct sock *sk, const struct in6_addr *bound);
+int np_connect_ask(struct np_conn *conn);
+int np_connect_refuse(struct sock *sk, const struct np_addr *dst, int err,
+		      enum np_stat stat, enum np_reason reason);
 
 /* accept.c */
 int np_listen(struct socket *sock, int backlog);

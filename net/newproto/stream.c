@@ -10,6 +10,7 @@
 #include <asm/ioctls.h>
 
 #include "compat.h"
+#include "far.h"
 #include "group.h"
 #include "stream.h"
 
@@ -25,9 +26,9 @@ void np_stream_republish(struct sock *sk, struct np_chan *rx, u32 rcvbuf)
 {
 	struct np_conn *conn;
 
-	WRITE_ONCE(rx->rcap, rcvbuf);
+	np_chan_set_rcap(rx, rcvbuf);
 	smp_mb();	/* pairs with np_stream_tx_wait() and np_stream_poll_tx() */
-	if (!READ_ONCE(rx->wwait))
+	if (!READ_ONCE(rx->wwait) && likely(!rx->far))
 		return;
 	WRITE_ONCE(rx->wwait, 0);
 	rcu_read_lock();
@@ -95,7 +96,7 @@ static bool np_stream_tx_ready(const struct sock *sk, const struct np_chan *tx,
 {
 	return np_chan_writable(tx, cap) || READ_ONCE(sk->sk_err) ||
 	       READ_ONCE(sk->sk_shutdown) & SEND_SHUTDOWN ||
-	       READ_ONCE(tx->gone);
+	       np_chan_gone(tx);
 }
 
 /**
@@ -169,6 +170,25 @@ struct np_source {
 	size_t offset;
 };
 
+/* A page cannot be lent to another kernel. */
+static ssize_t np_stream_put_copy(struct np_chan *tx, struct np_source *src, size_t len,
+				  u32 cap)
+{
+	struct bio_vec bv = {
+		.bv_page = src->page,
+		.bv_offset = src->offset,
+		.bv_len = len,
+	};
+	struct iov_iter from;
+	ssize_t n;
+
+	iov_iter_bvec(&from, ITER_SOURCE, &bv, 1, len);
+	n = np_chan_write(tx, &from, cap);
+	if (n > 0)
+		src->offset += n;
+	return n;
+}
+
 static ssize_t np_stream_put(struct sock *sk, struct np_source *src, size_t len)
 {
 	struct np_chan *tx = np_sk(sk)->tx;
@@ -177,6 +197,8 @@ static ssize_t np_stream_put(struct sock *sk, struct np_source *src, size_t len)
 
 	if (likely(src->iter))
 		return np_chan_write(tx, src->iter, cap);
+	if (unlikely(tx->far))
+		return np_stream_put_copy(tx, src, len, cap);
 	n = np_chan_write_page(tx, src->page, src->offset, len, cap);
 	if (n > 0)
 		src->offset += n;
@@ -316,8 +338,12 @@ int np_stream_rx_wait(struct sock *sk, size_t have, long *timeo)
 	DEFINE_WAIT(wait);
 	int err = 0;
 
-	if (!*timeo)
-		return -EAGAIN;
+	if (!*timeo) {
+		/* Who is told of more by epoll has asked for nothing yet. */
+		if (!nsk->rx || likely(!nsk->rx->far))
+			return -EAGAIN;
+		return np_chan_avail(nsk->rx) > have ? 0 : -EAGAIN;
+	}
 	if (signal_pending(current))
 		return sock_intr_errno(*timeo);
 	prepare_to_wait(sk_sleep(sk), &wait, TASK_INTERRUPTIBLE);
@@ -450,6 +476,8 @@ int np_stream_recvmsg(struct socket *sock, struct msghdr *msg, size_t len,
 static __poll_t np_stream_poll_rx(struct sock *sk, struct np_chan *rx)
 {
 	np_stream_publish(sk, rx);
+	if (unlikely(rx->far))
+		np_far_await_bytes(rx->far);
 	/* A channel's end mark comes into it: SO_RCVLOWAT sees across it. */
 	if (np_chan_is_readable(rx) || READ_ONCE(rx->end) == NP_END_NEXT)
 		return EPOLLIN | EPOLLRDNORM;
@@ -464,7 +492,7 @@ static __poll_t np_stream_poll_tx(struct sock *sk, struct np_chan *tx)
 		np_chan_await_room(tx, np_stream_tx_cap(sk, tx));
 		smp_mb();	/* pairs with np_stream_rx_done() */
 		if (!np_chan_writable(tx, np_stream_tx_cap(sk, tx)) &&
-		    !READ_ONCE(tx->gone))
+		    !np_chan_gone(tx))
 			return 0;
 	}
 	return EPOLLOUT | EPOLLWRNORM;
@@ -605,7 +633,7 @@ int np_stream_set_rcvlowat(struct sock *sk, int val)
 	WRITE_ONCE(sk->sk_rcvlowat, val);
 	mutex_lock(&nsk->rx_lock);
 	if (nsk->rx) {
-		WRITE_ONCE(nsk->rx->lowat, val);
+		np_chan_set_lowat(nsk->rx, val);
 		smp_mb();	/* pairs with np_stream_tx_done() */
 		if (np_chan_avail(nsk->rx) >= val)
 			sk->sk_data_ready(sk);

@@ -30,7 +30,7 @@ static inline u32 np_stream_tx_cap(const struct sock *sk, const struct np_chan *
 {
 	u32 sndbuf = READ_ONCE(sk->sk_sndbuf);
 
-	return min(sndbuf + READ_ONCE(tx->rcap), NP_CHAN_MAX);
+	return np_chan_cap(tx, sndbuf);
 }
 
 /* Core changes the receive buffer without asking: see if it has. */
@@ -62,7 +62,7 @@ static inline int np_stream_tx_check(struct sock *sk, long *timeo, bool some)
 	}
 	if (!nsk->tx || !np_stream_is_open(READ_ONCE(sk->sk_state)))
 		return -EPIPE;
-	if (unlikely(READ_ONCE(nsk->tx->gone)) && some) {
+	if (unlikely(np_chan_gone(nsk->tx)) && some) {
 		np_stream_tx_refused(nsk);
 		return -EPIPE;
 	}
@@ -79,7 +79,7 @@ static inline void np_stream_tx_done(struct np_sock *nsk)
 {
 	const struct np_chan *tx = nsk->tx;
 
-	if (likely(READ_ONCE(tx->lowat) <= 1)) {
+	if (likely(np_chan_lowat(tx) <= 1)) {
 		np_conn_wake_reader(nsk->conn, !nsk->end);
 	} else {
 		smp_mb();	/* pairs with np_stream_set_rcvlowat() */
