@@ -5,7 +5,7 @@
  * It replaces socket() and nothing else. A TCP socket that the program asks for is made with
  * IPPROTO_NEWPROTO instead; it is bound and connected with the same addresses, so no other call
  * has to know. So is a UDP socket, if newproto_run was told so. On request what was made so gets
- * two socket options before the program has it. Whatever else is asked for goes through untouched.
+ * socket options before the program has it. Whatever else is asked for goes through untouched.
  *
  * socket() may be called from a signal handler, from any thread and in a vfork() child, so there is
  * no lock, no allocation and no stdio here.
@@ -15,9 +15,12 @@
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
+#include <linux/if.h>
 #include <linux/newproto.h>
 
 #include "newproto_run.h"
@@ -37,6 +40,10 @@ static bool datagrams;
 static bool reuseport;
 static int grace = -1;
 
+/* The device that our streams are bound to, if @device_len is not 0; too long a name is none. */
+static char device[IFNAMSIZ];
+static size_t device_len;
+
 /* What of the family a call wants: a kernel may have the one and not the other. */
 enum kind { STREAM, DATAGRAM, KINDS, OTHER };
 
@@ -46,6 +53,15 @@ enum kind { STREAM, DATAGRAM, KINDS, OTHER };
  * milliseconds: it is asked once a second, not once a socket.
  */
 static long absent_in[KINDS];
+
+static void look_up_device(void)
+{
+	const char *name = getenv(DEVICE_VARIABLE);
+
+	device_len = name ? strlen(name) : 0;
+	if (device_len < sizeof(device))
+		memcpy(device, name, device_len);
+}
 
 /*
  * This is done before main() because dlsym() may take the loader's lock and allocate, and because
@@ -58,6 +74,7 @@ static void look_up(void)
 	datagrams = is_asked_for(DATAGRAMS_VARIABLE);
 	reuseport = is_asked_for(REUSEPORT_VARIABLE);
 	grace = whole_number(getenv(GRACE_VARIABLE));
+	look_up_device();
 	next_setsockopt = dlsym(RTLD_NEXT, "setsockopt");
 	__atomic_store_n(&next_socket, dlsym(RTLD_NEXT, "socket"), __ATOMIC_RELEASE);
 }
@@ -127,13 +144,42 @@ static bool is_refusal(int error)
 static void set_options(int fd)
 {
 	static const int on = 1;
-	int before = errno;
 
 	if (reuseport)
 		next_setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
 	if (grace >= 0)
 		next_setsockopt(fd, SOL_NEWPROTO, NEWPROTO_GRACE, &grace, sizeof(grace));
+}
+
+/*
+ * Binds a stream to the device. What fails here is the program's failure: who asks for a device
+ * means that peers are there, and that nobody elsewhere is to reach the program.
+ */
+static int bind_to_device(int fd)
+{
+	if (!device_len)
+		return 0;
+	if (device_len < sizeof(device))
+		return next_setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, device_len);
+	errno = ENODEV;
+	return -1;
+}
+
+/* Makes a socket of the family what the program shall have. Returns it, or -1 and it is closed. */
+static int fit_out(int fd, enum kind kind)
+{
+	int before = errno;
+	int error;
+
+	if (kind == STREAM && bind_to_device(fd)) {
+		error = errno;
+		close(fd);
+		errno = error;
+		return -1;
+	}
+	set_options(fd);
 	errno = before;
+	return fd;
 }
 
 __attribute__((visibility("default")))
@@ -153,8 +199,8 @@ int socket(int domain, int type, int protocol)
 
 	fd = next_socket(domain, type, IPPROTO_NEWPROTO);
 	if (fd >= 0)
-		set_options(fd);
-	if (fd >= 0 || !is_refusal(errno))
+		return fit_out(fd, kind);
+	if (!is_refusal(errno))
 		return fd;
 
 	if (errno == EPROTONOSUPPORT)

@@ -25,6 +25,7 @@ static const char usage[] =
 	"Run PROGRAM with its TCP sockets over AF_NEWPROTO.\n"
 	"\n"
 	"  -d, --datagrams  its UDP sockets, too (read newproto_run(1) about names)\n"
+	"  -D, --device DEV use the npnic DEV for its TCP sockets, and nothing else\n"
 	"  -r, --reuseport  set SO_REUSEPORT on them: a second server shares the port\n"
 	"  -g, --grace MS   keep a port and what waits there for MS milliseconds after\n"
 	"                   its last server; needs --reuseport, or a PROGRAM that sets it\n"
@@ -33,9 +34,9 @@ static const char usage[] =
 	"  -V, --version    print the version\n"
 	"\n"
 	"--check exits with 0 if AF_NEWPROTO would carry them, 1 if this kernel does not\n"
-	"have the family (or its datagrams or groups, if you ask for them), 2 if the\n"
-	"program cannot be reached. newproto_run itself exits with 125 if it fails, 126\n"
-	"if PROGRAM cannot be run, 127 if there is no PROGRAM.\n";
+	"have the family (or its datagrams or groups or the device, if you ask for them),\n"
+	"2 if the program cannot be reached. newproto_run itself exits with 125 if it\n"
+	"fails, 126 if PROGRAM cannot be run, 127 if there is no PROGRAM.\n";
 
 /*
  * The library is beside this program in a tree that was built and not installed, else where
@@ -124,10 +125,41 @@ static int set_grace(const char *ms)
 	return set_variable(GRACE_VARIABLE, ms);
 }
 
+static int set_device(const char *name)
+{
+	if (!*name) {
+		warnx("--device: the name is empty");
+		return EXIT_TROUBLE;
+	}
+	return set_variable(DEVICE_VARIABLE, name);
+}
+
+/*
+ * Sockets of a program that asks for a device that is not there, or is of another kind, would fail
+ * or find nobody. Better to say so than to have it run.
+ */
+static int check_device(void)
+{
+	const char *name = getenv(DEVICE_VARIABLE);
+	struct device_facts facts;
+
+	if (device_inspect(name, &facts)) {
+		warn("device %s", name);
+		return -1;
+	}
+	if (!facts.is_npnic) {
+		warnx("device %s: not an npnic", name);
+		return -1;
+	}
+	return 0;
+}
+
 static int run(char *argv[], const char *preload)
 {
 	int error;
 
+	if (is_asked_for(DEVICE_VARIABLE) && check_device())
+		return EXIT_TROUBLE;
 	if (set_preload(preload))
 		return EXIT_TROUBLE;
 	execvp(argv[0], argv);
@@ -158,6 +190,7 @@ static int parse_options(int argc, char *argv[], bool *only_check)
 	static const struct option options[] = {
 		{ "check", no_argument, NULL, 'c' },
 		{ "datagrams", no_argument, NULL, 'd' },
+		{ "device", required_argument, NULL, 'D' },
 		{ "grace", required_argument, NULL, 'g' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "reuseport", no_argument, NULL, 'r' },
@@ -168,13 +201,16 @@ static int parse_options(int argc, char *argv[], bool *only_check)
 	int opt;
 
 	/* "+": options after PROGRAM are the program's. */
-	while (!error && (opt = getopt_long(argc, argv, "+cdg:hrV", options, NULL)) != -1) {
+	while (!error && (opt = getopt_long(argc, argv, "+cdD:g:hrV", options, NULL)) != -1) {
 		switch (opt) {
 		case 'c':
 			*only_check = true;
 			break;
 		case 'd':
 			error = set_variable(DATAGRAMS_VARIABLE, "1");
+			break;
+		case 'D':
+			error = set_device(optarg);
 			break;
 		case 'g':
 			error = set_grace(optarg);

@@ -9,9 +9,10 @@
 
 /*
  * How newproto_run tells the preload library what to do, and the programs started in such a run
- * theirs. The first two count if they are set, and not empty.
+ * theirs. The first three count if they are set, and not empty.
  */
 #define DATAGRAMS_VARIABLE	"NEWPROTO_DATAGRAMS"	/* map UDP sockets, too */
+#define DEVICE_VARIABLE		"NEWPROTO_DEVICE"	/* bind TCP sockets to this npnic */
 #define REUSEPORT_VARIABLE	"NEWPROTO_REUSEPORT"	/* set SO_REUSEPORT on what is mapped */
 #define GRACE_VARIABLE		"NEWPROTO_GRACE"	/* and NEWPROTO_GRACE, to so many ms */
 
@@ -40,6 +41,19 @@ struct elf_facts {
  * ELF and is broken.
  */
 int elf_inspect(int fd, struct elf_facts *facts);
+
+/* What a network device says about itself. */
+struct device_facts {
+	bool is_up;
+	bool is_npnic;
+	char driver[33];	/* empty: it does not say */
+};
+
+/*
+ * Fills *facts for the device @name of this network namespace. Returns 0, or -1 with errno set:
+ * ENODEV if there is none.
+ */
+int device_inspect(const char *name, struct device_facts *facts);
 
 /* Is @variable set, by an option or because newproto_run runs in such a run? */
 static inline bool is_asked_for(const char *variable)

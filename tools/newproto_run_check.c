@@ -3,6 +3,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -269,6 +270,45 @@ static bool groups_as_asked_for(bool streams, bool datagrams)
 	return true;
 }
 
+/* Binds a stream to @name, as the preload library would. Returns 0, or what errno said. */
+static int bind_error(const char *name)
+{
+	int fd = family_socket(AF_INET, SOCK_STREAM), error = 0;
+
+	if (fd < 0)
+		fd = family_socket(AF_INET6, SOCK_STREAM);
+	if (fd < 0)
+		return errno;
+	if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, strlen(name)))
+		error = errno;
+	close(fd);
+	return error;
+}
+
+/* Can streams, if there are any, be bound to @name? Prints a line about it. */
+static bool device_present(const char *name, bool streams)
+{
+	struct device_facts facts;
+	int error = 0;
+
+	if (device_inspect(name, &facts)) {
+		printf("device:  %s is not to be had (%s)\n", name, strerror(errno));
+		return false;
+	}
+	if (!facts.is_npnic) {
+		printf("device:  %s is not an npnic%s%s\n", name,
+		       *facts.driver ? ", its driver is " : "", facts.driver);
+		return false;
+	}
+	if (streams)
+		error = bind_error(name);
+	if (error)
+		printf("device:  %s, an npnic, cannot be bound to (%s)\n", name, strerror(error));
+	else
+		printf("device:  %s, an npnic, which is %s\n", name, facts.is_up ? "up" : "down");
+	return !error;
+}
+
 static int inspect_library(const char *preload, struct elf_facts *library)
 {
 	int fd = open(preload, O_RDONLY | O_CLOEXEC);
@@ -287,16 +327,23 @@ static int inspect_library(const char *preload, struct elf_facts *library)
 	return 0;
 }
 
-/* What of the sockets of @whose becomes the family's? */
-static int conclude(const char *whose, bool streams, bool datagrams, bool groups)
+/* What of the sockets of @whose becomes the family's, and its streams @device's? */
+static int conclude(const char *whose, bool streams, bool datagrams, bool groups,
+		    const char *device)
 {
 	const char *lack = groups ? "" : " (without groups)";
+	char over[sizeof(" over ") + IF_NAMESIZE] = "";
 
-	if (streams && datagrams)
+	if (device)
+		snprintf(over, sizeof(over), " over %s", device);
+	if (streams && datagrams && device)
+		printf("verdict: %s TCP sockets become AF_NEWPROTO's%s, its UDP sockets, too%s\n",
+		       whose, over, lack);
+	else if (streams && datagrams)
 		printf("verdict: %s TCP and UDP sockets become AF_NEWPROTO's%s\n", whose, lack);
 	else if (streams)
-		printf("verdict: %s TCP sockets become AF_NEWPROTO's%s, UDP sockets stay UDP\n",
-		       whose, lack);
+		printf("verdict: %s TCP sockets become AF_NEWPROTO's%s%s, UDP sockets stay UDP\n",
+		       whose, over, lack);
 	else if (datagrams)
 		printf("verdict: %s UDP sockets become AF_NEWPROTO's%s, TCP sockets stay TCP\n",
 		       whose, lack);
@@ -310,8 +357,8 @@ int check(const char *program, const char *preload)
 {
 	struct elf_facts library;
 	struct target target;
-	const char *reason = NULL;
-	bool streams, datagrams, groups;
+	const char *reason = NULL, *device = NULL;
+	bool streams, datagrams, groups, usable = true;
 	int error;
 
 	if (inspect_library(preload, &library))
@@ -333,9 +380,17 @@ int check(const char *program, const char *preload)
 		printf("udp:     stays UDP, as --datagrams is not given\n");
 	}
 	groups = groups_as_asked_for(streams, datagrams);
+	if (is_asked_for(DEVICE_VARIABLE)) {
+		device = getenv(DEVICE_VARIABLE);
+		usable = device_present(device, streams);
+	}
 	if (reason) {
 		printf("verdict: out of reach: %s\n", reason);
 		return EXIT_OUT_OF_REACH;
 	}
-	return conclude(program ? "its" : "a program's", streams, datagrams, groups);
+	if (!usable) {
+		printf("verdict: %s cannot be used\n", device);
+		return EXIT_ABSENT;
+	}
+	return conclude(program ? "its" : "a program's", streams, datagrams, groups, device);
 }

@@ -17,7 +17,8 @@ probe=$built/tests/socket_probe
 scripted=$built/tests/scripted_socket.so
 caps=$built/tests/file_caps
 unset LD_PRELOAD SCRIPT SCRIPT_REUSEPORT SCRIPT_GRACE SCRIPT_TYPE SCRIPT_EARLY
-unset NEWPROTO_DATAGRAMS NEWPROTO_REUSEPORT NEWPROTO_GRACE
+unset NEWPROTO_DATAGRAMS NEWPROTO_REUSEPORT NEWPROTO_GRACE NEWPROTO_DEVICE
+unset SCRIPT_DEVICE SCRIPT_DRIVER SCRIPT_DOWN
 
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
@@ -66,7 +67,7 @@ errno_of()
 {
 	case $1 in
 	EPERM) echo 1 ;; ENOMEM) echo 12 ;; EACCES) echo 13 ;; EINVAL) echo 22 ;;
-	ENFILE) echo 23 ;; EMFILE) echo 24 ;; ENOPROTOOPT) echo 92 ;;
+	ENODEV) echo 19 ;; ENFILE) echo 23 ;; EMFILE) echo 24 ;; ENOPROTOOPT) echo 92 ;;
 	EPROTONOSUPPORT) echo 93 ;; ESOCKTNOSUPPORT) echo 94 ;; EOPNOTSUPP) echo 95 ;;
 	EAFNOSUPPORT) echo 97 ;; ENOBUFS) echo 105 ;;
 	esac
@@ -302,6 +303,106 @@ groups_of_others()
 		NEWPROTO_GRACE=5000 SCRIPT=0 LD_PRELOAD="$library:$scripted" "$probe" options
 }
 
+# newproto_run --device, on a machine where each device is an npnic.
+device_run() # OPTION...
+{
+	SCRIPT_DRIVER=npnic LD_PRELOAD=$scripted "$run" "$@"
+}
+
+device_variable()
+{
+	# shellcheck disable=SC2016 # for the inner shell
+	show='echo "[$NEWPROTO_DEVICE]"'
+
+	expect "--device sets its variable" 0 '^\[np0\]$' device_run --device np0 sh -c "$show"
+	expect "-D, too" 0 '^\[np0\]$' device_run -D np0 sh -c "$show"
+	expect "a name of fifteen letters" 0 '^\[abcdefghijklmno\]$' \
+		device_run --device abcdefghijklmno sh -c "$show"
+	expect "without it no variable" 0 '^\[\]$' device_run sh -c "$show"
+	expect "--device for a program that is started in such a run" 0 '^\[np0\]$' \
+		device_run --device np0 "$run" sh -c "$show"
+	expect "another device for it" 0 '^\[np1\]$' \
+		device_run --device np0 "$run" -D np1 sh -c "$show"
+	expect "--device without DEV" 125 'requires an argument' "$run" --device
+	expect "--device ''" 125 'the name is empty' "$run" --device '' echo run
+	expect "no such device" 125 '^newproto_run: device np-none: No such device$' \
+		"$run" --device np-none echo run
+	expect "no device has such a name" 125 ': No such device$' \
+		device_run --device abcdefghijklmnop echo run
+	expect "a device that is no npnic" 125 '^newproto_run: device lo: not an npnic$' \
+		"$run" --device lo echo run
+	expect "one of another driver" 125 '^newproto_run: device np0: not an npnic$' \
+		env SCRIPT_DRIVER=veth LD_PRELOAD="$scripted" "$run" --device np0 echo run
+	expect "the variable counts as the option does" 125 ' np-none: No such device$' \
+		env NEWPROTO_DEVICE=np-none "$run" echo run
+}
+
+# The same with the variable, and with the kernel's answer to SO_BINDTODEVICE.
+with_device() # DEVICE ANSWER SCRIPT COMMAND...
+{
+	device=$1 answer=$2
+	shift 2
+	export NEWPROTO_DEVICE="$device" SCRIPT_DEVICE="$answer"
+	behind_us "$@"
+	code=$?
+	unset NEWPROTO_DEVICE SCRIPT_DEVICE
+	return $code
+}
+
+devices()
+{
+	plain='^protocol 6 reuseport 0 grace none set$'
+	bound='^protocol 6 reuseport 0 grace none set SO_BINDTODEVICE=np0$'
+
+	expect "--device: a TCP socket is bound to it" 0 "$bound" \
+		with_device np0 0 0 "$probe" options
+	expect "a device's name of fifteen letters" 0 ' set SO_BINDTODEVICE=abcdefghijklmno$' \
+		with_device abcdefghijklmno 0 0 "$probe" options
+	expect "an empty NEWPROTO_DEVICE is none" 0 "$plain" with_device '' 0 0 "$probe" options
+	expect "a NEWPROTO_DEVICE that is too long: no socket" 0 \
+		"^errno $(errno_of ENODEV) set\$" \
+		with_device abcdefghijklmnop 0 0 "$probe" options
+	for failure in ENODEV EPERM; do
+		expect "$failure: no socket, and no TCP socket instead" 0 \
+			"^errno $(errno_of $failure) set SO_BINDTODEVICE=np0\$" \
+			with_device np0 "$(errno_of $failure)" 0 "$probe" options
+		expect "$failure: one call" 0 "^errno $(errno_of $failure) calls 1 last 258\$" \
+			with_device np0 "$(errno_of $failure)" 0 "$probe" answer
+	done
+	expect "--device and the options of groups" 0 \
+		'^protocol 6 .* set SO_BINDTODEVICE=np0 SO_REUSEPORT=1 NEWPROTO_GRACE=5$' \
+		env NEWPROTO_REUSEPORT=1 NEWPROTO_GRACE=5 NEWPROTO_DEVICE=np0 SCRIPT_DEVICE=0 \
+		SCRIPT=0 LD_PRELOAD="$library:$scripted" "$probe" options
+	expect "--device is read once" 0 "$bound" with_device np0 0 0 "$probe" late
+	expect "--device: a UDP socket is not bound" 0 \
+		'^protocol 17 reuseport 0 grace none set$' \
+		with_device np0 0 0 "$probe" datagram-options
+	expect "--device --datagrams: it is the family's, and not bound" 0 \
+		'^protocol 17 reuseport 0 grace none set$' \
+		env NEWPROTO_DATAGRAMS=1 NEWPROTO_DEVICE=np0 SCRIPT_DEVICE=0 SCRIPT=0 \
+		LD_PRELOAD="$library:$scripted" "$probe" datagram-options
+	expect "--device: every kind of socket() gets what it should" 0 '^wrong 0$' \
+		with_device np0 0 0 "$probe" passed
+	expect "--device --datagrams: every kind of socket() gets what it should" 0 '^wrong 0$' \
+		env NEWPROTO_DATAGRAMS=1 NEWPROTO_DEVICE=np0 SCRIPT_DEVICE=0 SCRIPT=0 \
+		LD_PRELOAD="$library:$scripted" "$probe" passed
+	for name in EPROTONOSUPPORT EPERM; do
+		expect "--device, $name: the program's own socket is not bound" 0 "$plain" \
+			with_device np0 0 "$(errno_of $name)" "$probe" options
+	done
+	expect "--device: threads and signal handlers" 0 '^failed 0, short 0, allocated 0$' \
+		with_device np0 0 0 timeout 300 "$probe" signals
+	expect "--device, through newproto_run" 0 "$bound" \
+		env LD_PRELOAD="$library:$scripted" SCRIPT=0 SCRIPT_DEVICE=0 SCRIPT_DRIVER=npnic \
+		"$run" --device np0 "$probe" options
+	expect "--device, by the kernel itself" 0 'set SO_BINDTODEVICE=lo$' \
+		env NEWPROTO_DEVICE=lo SCRIPT=0 LD_PRELOAD="$library:$scripted" "$probe" options
+	expect "a device that has gone" 0 \
+		"^errno $(errno_of ENODEV) set SO_BINDTODEVICE=np-none\$" \
+		env NEWPROTO_DEVICE=np-none SCRIPT=0 LD_PRELOAD="$library:$scripted" \
+		"$probe" options
+}
+
 # Every kind of socket() with the OPTIONs of newproto_run, on this kernel.
 every_kind() # NAME OPTION...
 {
@@ -448,6 +549,51 @@ check_groups()
 		scripted_check 0 --reuseport "$built/tests/static_probe"
 }
 
+# newproto_run --check with the family, and with devices as SCRIPT_DRIVER and SCRIPT_DEVICE say.
+device_check() # DRIVER ANSWER OPTION...
+{
+	driver=$1 answer=$2
+	shift 2
+	SCRIPT_DRIVER=$driver SCRIPT_DEVICE=$answer SCRIPT=0 LD_PRELOAD=$scripted \
+		"$run" --check "$@"
+}
+
+check_device()
+{
+	expect "--check --device" 0 '^device:  np0, an npnic, which is up$' \
+		device_check npnic 0 --device np0
+	expect "its verdict" 0 "^verdict: its TCP sockets become AF_NEWPROTO's over np0, UDP " \
+		device_check npnic 0 --device np0 "$probe"
+	expect "with --datagrams" 0 "AF_NEWPROTO's over np0, its UDP sockets, too\$" \
+		device_check npnic 0 --device np0 --datagrams "$probe"
+	expect "--check in a run with a device" 0 '^device:  np0, ' \
+		env NEWPROTO_DEVICE=np0 SCRIPT_DRIVER=npnic SCRIPT_DEVICE=0 SCRIPT=0 \
+		LD_PRELOAD="$scripted" "$run" --check
+	expect "--check --device: it is down" 0 '^device:  np0, an npnic, which is down$' \
+		env SCRIPT_DOWN=1 SCRIPT_DRIVER=npnic SCRIPT_DEVICE=0 SCRIPT=0 \
+		LD_PRELOAD="$scripted" "$run" --check --device np0
+	expect "--check --device: another driver" 1 \
+		'^device:  np0 is not an npnic, its driver is veth$' \
+		device_check veth 0 --device np0
+	expect "--check --device: no driver" 1 '^device:  np0 is not an npnic$' \
+		device_check '' 0 --device np0
+	expect "--check --device lo" 1 '^device:  lo is not an npnic$' \
+		scripted_check 0 --device lo
+	expect "--check --device: it cannot be used" 1 '^verdict: np0 cannot be used$' \
+		device_check veth 0 --device np0
+	expect "--check --device: there is none" 1 \
+		'^device:  np-none is not to be had \(No such device\)$' \
+		scripted_check 0 --device np-none
+	expect "--check --device: it cannot be bound to" 1 \
+		'^device:  np0, an npnic, cannot be bound to \(Operation not permitted\)$' \
+		device_check npnic "$(errno_of EPERM)" --device np0
+	expect "--check --device without the family" 1 '^verdict: .* sockets stay TCP and UDP$' \
+		env SCRIPT_DRIVER=npnic SCRIPT="$(errno_of EPROTONOSUPPORT)" \
+		LD_PRELOAD="$scripted" "$run" --check --device np0
+	expect "--check --device: out of reach" 2 '^verdict: out of reach: static' \
+		device_check veth 0 --device np0 "$built/tests/static_probe"
+}
+
 script() # FILE FIRST-LINE
 {
 	printf '%s\n' "$2" >"$dir/$1"
@@ -518,9 +664,12 @@ datagrams
 group_variables
 groups
 groups_of_others
+device_variable
+devices
 kernel
 check_kinds
 check_groups
+check_device
 check_scripts
 check_privileged
 echo "1..$count"

@@ -9,16 +9,27 @@
  * with success, and SCRIPT_REUSEPORT and SCRIPT_GRACE are the numbers of errnos for the options of
  * those names, or, if SCRIPT_TYPE is the number of a type of sockets, for sockets of that type.
  *
+ * With SCRIPT_DEVICE, the number of an errno or 0 for success, SO_BINDTODEVICE does not come to the
+ * kernel. With SCRIPT_DRIVER each device is there, is up unless SCRIPT_DOWN is set, and has a
+ * driver of that name, or none if that is empty.
+ *
  * With SCRIPT_EARLY it makes a TCP socket of its own when it is loaded, which is before libraries
  * ahead of it in LD_PRELOAD are ready: the loader begins with the last.
  */
 #include <dlfcn.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <linux/ethtool.h>
+#include <linux/if.h>
+#include <linux/sockios.h>
 
 #include <linux/newproto.h>
 
@@ -37,6 +48,7 @@ struct scripted_option scripted_options[SCRIPTED_OPTIONS];
 
 static int (*next_socket)(int domain, int type, int protocol);
 static int (*next_setsockopt)(int fd, int level, int name, const void *value, socklen_t len);
+static int (*next_ioctl)(int fd, unsigned long request, void *arg);
 
 /* socket() may be called from a signal handler. */
 __attribute__((constructor))
@@ -44,6 +56,7 @@ static void look_up(void)
 {
 	next_socket = dlsym(RTLD_NEXT, "socket");
 	next_setsockopt = dlsym(RTLD_NEXT, "setsockopt");
+	next_ioctl = dlsym(RTLD_NEXT, "ioctl");
 	if (getenv("SCRIPT_EARLY"))
 		close(socket(AF_INET, SOCK_STREAM, 0));
 }
@@ -68,11 +81,13 @@ int socket(int domain, int type, int protocol)
 static void write_down(int fd, int level, int name, const void *value, socklen_t len)
 {
 	int at = __atomic_fetch_add(&scripted_option_calls, 1, __ATOMIC_RELAXED);
-	struct scripted_option option = { fd, level, name, -1 };
+	struct scripted_option option = { fd, level, name, -1, "" };
 
 	if (at >= SCRIPTED_OPTIONS)
 		return;
-	if (len == sizeof(option.value))
+	if (level == SOL_SOCKET && name == SO_BINDTODEVICE && len < sizeof(option.device))
+		memcpy(option.device, value, len);
+	else if (len == sizeof(option.value))
 		memcpy(&option.value, value, len);
 	scripted_options[at] = option;
 }
@@ -102,13 +117,46 @@ int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 		error = scripted_error("SCRIPT_GRACE", fd);
 	else if (level == SOL_SOCKET && name == SO_REUSEPORT)
 		error = scripted_error("SCRIPT_REUSEPORT", fd);
+	else if (level == SOL_SOCKET && name == SO_BINDTODEVICE)
+		error = scripted_error("SCRIPT_DEVICE", fd);
 	if (error) {
 		errno = error;
 		return -1;
 	}
-	if (level != SOL_NEWPROTO)
+	if (level != SOL_NEWPROTO && !(name == SO_BINDTODEVICE && getenv("SCRIPT_DEVICE")))
 		ret = next_setsockopt(fd, level, name, value, len);
 	if (!ret)
 		errno = ERRNO_LITTER;
 	return ret;
+}
+
+static int scripted_ioctl(unsigned long request, struct ifreq *ifr, const char *driver)
+{
+	struct ethtool_drvinfo *info;
+
+	if (request == SIOCGIFFLAGS) {
+		ifr->ifr_flags = getenv("SCRIPT_DOWN") ? 0 : IFF_UP;
+		return 0;
+	}
+	info = (void *)ifr->ifr_data;
+	if (info->cmd != ETHTOOL_GDRVINFO || !*driver) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
+	snprintf(info->driver, sizeof(info->driver), "%s", driver);
+	return 0;
+}
+
+int ioctl(int fd, unsigned long request, ...)
+{
+	const char *driver = getenv("SCRIPT_DRIVER");
+	va_list args;
+	void *arg;
+
+	va_start(args, request);
+	arg = va_arg(args, void *);
+	va_end(args);
+	if (driver && (request == SIOCGIFFLAGS || request == SIOCETHTOOL))
+		return scripted_ioctl(request, arg, driver);
+	return next_ioctl(fd, request, arg);
 }

@@ -5,12 +5,13 @@
 
 #define SCRIPTED_OPTIONS	8
 
-/* A call of setsockopt() with an int. */
+/* A call of setsockopt() with an int, or with the name of a device. */
 struct scripted_option {
 	int fd;
 	int level;
 	int name;
 	int value;
+	char device[16];
 };
 
 /* How many calls of socket(), and the last one's arguments. */

@@ -201,10 +201,14 @@ static const void *scripted(const char *name)
 	return dlsym(RTLD_DEFAULT, name);
 }
 
-/* How many options newproto_run was asked to set on each socket of the family. */
-static int options_due(void)
+/* How many options newproto_run was asked to set on a socket of the family. */
+static int options_due(const struct kind *kind)
 {
-	return is_asked_for(REUSEPORT_VARIABLE) + (whole_number(getenv(GRACE_VARIABLE)) >= 0);
+	bool is_stream = (kind->type & ~BOTH_FLAGS) == SOCK_STREAM;
+
+	return (is_stream && is_asked_for(DEVICE_VARIABLE)) +
+	       is_asked_for(REUSEPORT_VARIABLE) +
+	       (whole_number(getenv(GRACE_VARIABLE)) >= 0);
 }
 
 static int passed(void)
@@ -218,7 +222,7 @@ static int passed(void)
 		errx(1, "not under scripted_socket.so");
 	for (const struct kind *kind = kinds; kind->name; kind++) {
 		want = is_mapped(kind) ? IPPROTO_NEWPROTO : kind->protocol;
-		options = is_mapped(kind) ? options_due() : 0;
+		options = is_mapped(kind) ? options_due(kind) : 0;
 		before = *calls;
 		set_before = *set;
 		fd = socket(kind->domain, kind->type, kind->protocol);
@@ -262,23 +266,36 @@ static void print_scripted_option(const struct scripted_option *option, int fd)
 {
 	if (option->level == SOL_SOCKET && option->name == SO_REUSEPORT)
 		printf(" SO_REUSEPORT=%d", option->value);
+	else if (option->level == SOL_SOCKET && option->name == SO_BINDTODEVICE)
+		printf(" SO_BINDTODEVICE=%s", option->device);
 	else if (option->level == SOL_NEWPROTO && option->name == NEWPROTO_GRACE)
 		printf(" NEWPROTO_GRACE=%d", option->value);
 	else
 		printf(" (%d, %d)=%d", option->level, option->name, option->value);
-	if (option->fd != fd)
+	if (fd >= 0 && option->fd != fd)
 		printf(" of descriptor %d, not %d", option->fd, fd);
+}
+
+/* The lowest one that nobody has. */
+static int free_descriptor(void)
+{
+	int fd = dup(STDOUT_FILENO);
+
+	close(fd);
+	return fd;
 }
 
 static int options(int type)
 {
 	const struct scripted_option *list = scripted("scripted_options");
 	const int *set = scripted("scripted_option_calls");
-	int fd, error;
+	int fd, error, free_before = free_descriptor();
 
 	errno = ERRNO_MARK;
 	fd = socket(AF_INET, type, 0);
 	error = errno;
+	if (fd < 0 && free_descriptor() != free_before)
+		printf("open though it failed, ");
 	if (fd >= 0) {
 		printf("protocol %d", protocol_of(fd));
 		print_options(fd);
@@ -296,7 +313,8 @@ static int options(int type)
 
 static int late(void)
 {
-	if (setenv(REUSEPORT_VARIABLE, "1", 1) || setenv(GRACE_VARIABLE, "1234", 1))
+	if (setenv(REUSEPORT_VARIABLE, "1", 1) || setenv(GRACE_VARIABLE, "1234", 1) ||
+	    setenv(DEVICE_VARIABLE, "np1", 1))
 		err(1, "environment");
 	return options(SOCK_STREAM);
 }
