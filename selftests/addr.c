@@ -10,6 +10,9 @@
 
 #include "common.h"
 
+/* Over a NIC an address of its takes the place of the usual one. */
+#define HERE		(over_nic() ? "10.90.0.1" : "127.0.0.1")
+
 /* A listener at the address, in the address' own family. */
 static int listen_at(const char *text, int port)
 {
@@ -109,6 +112,7 @@ TEST(every_meeting)
 {
 	size_t i;
 
+	SKIP_OVER_NIC("addresses of lo");
 	ASSERT_OK(netns_new());
 	ASSERT_OK(addr_add("lo", "192.0.2.1", 24));
 	ASSERT_OK(addr_add("lo", "2001:db8::1", 64));
@@ -148,6 +152,7 @@ TEST(exact_before_wildcard)
 {
 	int any, exact, fd, port;
 
+	SKIP_OVER_NIC("addresses of lo");
 	ASSERT_OK(netns_new());
 	any = door_socket(&door_inet4, 0);
 	exact = door_socket(&door_inet4, 0);
@@ -189,6 +194,7 @@ TEST(bound_source_address)
 	socklen_t len = door_addr(&door_inet4, &a, "127.1.2.3", "::1", 0);
 	int child, port;
 
+	SKIP_OVER_NIC("addresses of lo");
 	ASSERT_OK(bind(fd, &a.sa, len));
 	port = sock_port(fd);
 	len = door_loop(&door_inet4, &a, sock_port(lsn));
@@ -209,6 +215,7 @@ TEST(v6only)
 	union addr a;
 	socklen_t len = door_any(&door_inet6, &a, 0);
 
+	SKIP_OVER_NIC("addresses of lo");
 	ASSERT_OK(sock_set(lsn, IPPROTO_IPV6, IPV6_V6ONLY, 1));
 	ASSERT_OK(bind(lsn, &a.sa, len));
 	ASSERT_OK(listen(lsn, 1));
@@ -251,6 +258,7 @@ TEST(link_local)
 	socklen_t len;
 	int lsn, fd, child;
 
+	SKIP_OVER_NIC("addresses of lo");
 	ASSERT_OK(netns_new());
 	ASSERT_OK(addr_add("lo", "fe80::1", 64));
 	len = door_addr(&door_inet6, &a, "", "fe80::1", 0);
@@ -293,6 +301,7 @@ TEST(not_local)
 	};
 	size_t i;
 
+	SKIP_OVER_NIC("addresses of lo");
 	if (over_tcp())
 		SKIP(return, "TCP leaves the host");
 	ASSERT_OK(netns_new());
@@ -307,6 +316,7 @@ TEST(not_local)
 /* Without lo up there is no way to 127.0.0.1, as in TCP. */
 TEST(lo_is_down)
 {
+	SKIP_OVER_NIC("addresses of lo");
 	ASSERT_OK(unshare(CLONE_NEWNET));
 	EXPECT_ERR(ENETUNREACH, dial_to("127.0.0.1", 9));
 	ASSERT_OK(lo_up());
@@ -315,7 +325,7 @@ TEST(lo_is_down)
 
 static void check_range(struct __test_metadata *_metadata, int lo, int hi)
 {
-	int lsn = listen_at("127.0.0.1", 0);
+	int lsn = listen_at(HERE, 0);
 	bool seen[65536] = { };
 	int fds[64], i;
 
@@ -326,7 +336,7 @@ static void check_range(struct __test_metadata *_metadata, int lo, int hi)
 	for (i = 0; i < 64 && i <= hi - lo; i++) {
 		int port;
 
-		fds[i] = dial_to("127.0.0.1", sock_port(lsn));
+		fds[i] = dial_to(HERE, sock_port(lsn));
 		ASSERT_LE(0, fds[i]) TH_LOG("client %d: %s", i, strerror(errno));
 		port = sock_port(fds[i]);
 		EXPECT_LE(lo, port);
@@ -352,6 +362,7 @@ TEST(ephemeral_ports_run_out)
 {
 	int a, b, i, fds[10], fd;
 
+	SKIP_OVER_NIC("addresses of lo");
 	ASSERT_OK(netns_new());
 	a = listen_at("127.0.0.1", 100);
 	b = listen_at("127.0.0.2", 101);
@@ -380,8 +391,8 @@ TEST(bind_runs_out)
 	ASSERT_OK(netns_new());
 	ASSERT_OK(sysctl_write("net/ipv4/ip_local_port_range", "30000 30009"));
 	for (i = 0; i < 10; i++)
-		ASSERT_OK(listen_at("127.0.0.1", 0));
-	EXPECT_ERR(EADDRINUSE, listen_at("127.0.0.1", 0));
+		ASSERT_OK(listen_at(HERE, 0));
+	EXPECT_ERR(EADDRINUSE, listen_at(HERE, 0));
 	EXPECT_OK(listen_at("127.0.0.2", 0));
 }
 
@@ -393,20 +404,20 @@ TEST(reserved_ports)
 	ASSERT_OK(sysctl_write("net/ipv4/ip_local_port_range", "30000 30009"));
 	ASSERT_OK(sysctl_write("net/ipv4/ip_local_reserved_ports", "30001-30004,30006-30009"));
 	for (i = 0; i < 2; i++) {
-		int fd = listen_at("127.0.0.1", 0);
+		int fd = listen_at(HERE, 0);
 
 		ASSERT_OK(fd);
 		EXPECT_TRUE(sock_port(fd) == 30000 || sock_port(fd) == 30005)
 			TH_LOG("port %d", sock_port(fd));
 	}
-	EXPECT_ERR(EADDRINUSE, listen_at("127.0.0.1", 0));
-	EXPECT_OK(listen_at("127.0.0.1", 30001));	/* by hand it may be had */
+	EXPECT_ERR(EADDRINUSE, listen_at(HERE, 0));
+	EXPECT_OK(listen_at(HERE, 30001));	/* by hand it may be had */
 }
 
 /* The same 4-tuple cannot be made twice. */
 TEST(tuples_are_unique)
 {
-	int lsn = listen_at("127.0.0.1", 0);
+	int lsn = listen_at(HERE, 0);
 	union addr dest, src;
 	socklen_t len = door_loop(&door_inet4, &dest, sock_port(lsn));
 	int a = door_socket(&door_inet4, 0), b = door_socket(&door_inet4, 0);
@@ -429,25 +440,25 @@ TEST(namespaces_are_apart)
 	int home = open("/proc/self/ns/net", O_RDONLY);
 	int other, here, there, fd, port;
 
-	here = listen_at("127.0.0.1", 0);
+	here = listen_at(HERE, 0);
 	ASSERT_OK(here);
 	port = sock_port(here);
 	ASSERT_OK(netns_new());
 	other = open("/proc/self/ns/net", O_RDONLY);
-	EXPECT_ERR(ECONNREFUSED, dial_to("127.0.0.1", port));
-	there = listen_at("127.0.0.1", port);
+	EXPECT_ERR(ECONNREFUSED, dial_to(HERE, port));
+	there = listen_at(HERE, port);
 	ASSERT_OK(there);
 	ASSERT_OK(sock_nonblock(here));
 	ASSERT_OK(sock_nonblock(there));
 
-	fd = dial_to("127.0.0.1", port);
+	fd = dial_to(HERE, port);
 	ASSERT_OK(fd);
 	EXPECT_ERR(EAGAIN, accept(here, NULL, NULL));
 	EXPECT_OK(accept(there, NULL, NULL));
 	close(fd);
 
 	ASSERT_OK(setns(home, CLONE_NEWNET));
-	fd = dial_to("127.0.0.1", port);
+	fd = dial_to(HERE, port);
 	ASSERT_OK(fd);
 	EXPECT_ERR(EAGAIN, accept(there, NULL, NULL));
 	EXPECT_OK(accept(here, NULL, NULL));

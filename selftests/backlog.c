@@ -309,6 +309,7 @@ TEST_F(backlog, waiting_client_closes)
 	if (over_tcp())
 		SKIP(return, "TCP's clients try again by timers");
 	ASSERT_OK(close(a));
+	nic_settle();
 	ASSERT_OK(accept(self->lsn, NULL, NULL));
 	EXPECT_EQ(POLLOUT, poll_events(b, POLLOUT, WAIT_MS));
 	ASSERT_OK(accept(self->lsn, &peer.sa, &len));
@@ -328,6 +329,7 @@ TEST_F(backlog, waiting_client_dissolves)
 	ASSERT_OK(connect(a, &unspec, sizeof(unspec)));
 	EXPECT_EQ(POLLOUT | POLLHUP | POLLERR, poll_events(a, POLLOUT, 0));
 	EXPECT_EQ(ECONNRESET, sock_error(a));
+	nic_settle();
 	ASSERT_OK(accept(self->lsn, NULL, NULL));
 	ASSERT_OK(sock_nonblock(self->lsn));
 	EXPECT_ERR(EAGAIN, accept(self->lsn, NULL, NULL));
@@ -342,6 +344,7 @@ TEST_F(backlog, waiting_client_shuts_down)
 
 	ASSERT_OK(shutdown(a, SHUT_RDWR));
 	EXPECT_TRUE(poll_events(a, POLLOUT, WAIT_MS) & POLLHUP);
+	nic_settle();
 	ASSERT_OK(accept(self->lsn, NULL, NULL));
 	ASSERT_OK(sock_nonblock(self->lsn));
 	EXPECT_ERR(EAGAIN, accept(self->lsn, NULL, NULL));
@@ -392,6 +395,7 @@ TEST_F(backlog, waiting_client_is_killed)
 	ASSERT_OK(kill(pid, SIGKILL));
 	ASSERT_OK(wait_child(pid, &status));
 	EXPECT_TRUE(WIFSIGNALED(status));
+	nic_settle();
 	ASSERT_OK(accept(self->lsn, NULL, NULL));
 	ASSERT_OK(sock_nonblock(self->lsn));
 	EXPECT_ERR(EAGAIN, accept(self->lsn, NULL, NULL));
@@ -440,6 +444,7 @@ TEST_F(backlog, crowd)
 		close(child);
 	}
 	for (i = 0; i < CLIENTS; i++) {
+		ASSERT_OK(fcntl(fds[i], F_SETFL, 0));
 		ASSERT_EQ(1, recv(fds[i], &c, 1, 0));
 		ASSERT_EQ(0, recv(fds[i], &c, 1, 0));
 		close(fds[i]);

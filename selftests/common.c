@@ -41,6 +41,13 @@ bool over_udp(void)
 	return over_tcp();
 }
 
+bool over_nic(void)
+{
+	const char *proto = getenv("NEWPROTO_TEST_PROTO");
+
+	return proto && !strcmp(proto, "nic");
+}
+
 int test_scale(void)
 {
 	const char *scale = getenv("NEWPROTO_TEST_SCALE");
@@ -71,11 +78,105 @@ int door_protocol(const struct door *d)
 	return over_tcp() ? IPPROTO_TCP : d->protocol;
 }
 
+/* To where one listens. */
+int nic_bind(int fd)
+{
+	return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "npnic0", 7);
+}
+
 int door_socket(const struct door *d, int flags)
 {
 	int type = over_tcp() || !d->type ? SOCK_STREAM : d->type;
+	int fd = socket(door_domain(d), type | flags, door_protocol(d));
 
-	return socket(door_domain(d), type | flags, door_protocol(d));
+	if (fd >= 0 && over_nic() && (nic_pair() || (type == SOCK_STREAM && nic_bind(fd)))) {
+		perror("# no pair of npnic devices");
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+int nic_answer_ms = NIC_ANSWER_MS;
+
+/* Is the socket bound to that device? */
+static bool is_at(int fd, const char *ifname)
+{
+	char name[16] = "";
+	socklen_t len = sizeof(name);
+
+	return over_nic() && !getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, &len) &&
+	       !strcmp(name, ifname);
+}
+
+/* From where one listens to where one connects. */
+bool nic_move(int fd)
+{
+	if (!is_at(fd, "npnic0"))
+		return false;
+	if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "npnic1", 7) && errno == EPERM)
+		perror("# a socket stays where it is");
+	return true;
+}
+
+/*
+ * Over a NIC who connects is at its other end. There the answer takes a moment; who does not
+ * want to wait for a place in a queue has it nevertheless, as over the local path.
+ */
+static int nic_connect(int fd, const struct sockaddr *sa, socklen_t len)
+{
+	if (!__real_connect(fd, sa, len))
+		return 0;
+	if (errno != EINPROGRESS || !nic_answer_ms || !(fcntl(fd, F_GETFL) & O_NONBLOCK))
+		return -1;
+	if (poll_events(fd, POLLOUT, nic_answer_ms))
+		return __real_connect(fd, sa, len);
+	errno = EINPROGRESS;
+	return -1;
+}
+
+/* Not all that tests call an address can be read: a pipe says whether it can. */
+static bool is_unspec(const struct sockaddr *sa, socklen_t len)
+{
+	sa_family_t family = -1;
+	int fds[2];
+
+	if (len < sizeof(family) || pipe(fds))
+		return false;
+	if (write(fds[1], sa, sizeof(family)) != sizeof(family) ||
+	    read(fds[0], &family, sizeof(family)) != sizeof(family))
+		family = -1;
+	close(fds[0]);
+	close(fds[1]);
+	return family == AF_UNSPEC;
+}
+
+/* Who is dissolved may listen next. */
+static int nic_dissolve(int fd, const struct sockaddr *sa, socklen_t len)
+{
+	int ret = __real_connect(fd, sa, len);
+	int err = errno;
+
+	if (!ret && is_at(fd, "npnic1"))
+		nic_bind(fd);
+	errno = err;
+	return ret;
+}
+
+int __wrap_connect(int fd, const struct sockaddr *sa, socklen_t len)
+{
+	if (over_nic() && is_unspec(sa, len))
+		return nic_dissolve(fd, sa, len);
+	if (nic_move(fd) || is_at(fd, "npnic1"))
+		return nic_connect(fd, sa, len);
+	return __real_connect(fd, sa, len);
+}
+
+/* Over a NIC what one end has done last takes a moment to get to the other. */
+void nic_settle(void)
+{
+	if (over_nic())
+		poll(NULL, 0, NIC_ANSWER_MS * 2);
 }
 
 /* The address in the form of the door: v4 text for IPv4 and v4-mapped, else v6 text. */
@@ -100,6 +201,8 @@ socklen_t door_addr(const struct door *d, union addr *a, const char *v4, const c
 
 socklen_t door_loop(const struct door *d, union addr *a, int port)
 {
+	if (over_nic())
+		return door_addr(d, a, "10.90.0.1", "fd90::1", port);
 	return door_addr(d, a, "127.0.0.1", "::1", port);
 }
 
@@ -222,6 +325,17 @@ int sock_int(int fd, int level, int name)
 int sock_error(int fd)
 {
 	return sock_int(fd, SOL_SOCKET, SO_ERROR);
+}
+
+/* An error that is sure to come, if what the other end does takes a moment. */
+int sock_error_soon(int fd)
+{
+	int64_t end = now_ms() + WAIT_MS;
+	int err;
+
+	while (!(err = sock_error(fd)) && now_ms() < end)
+		poll(NULL, 0, 1);
+	return err;
 }
 
 int sock_set(int fd, int level, int name, int value)

@@ -6,6 +6,8 @@
  *
  * NEWPROTO_TEST_PROTO=tcp (or udp) in the environment runs the same programs
  * over TCP and UDP, the oracles for whatever newproto is meant to share with them.
+ * NEWPROTO_TEST_PROTO=nic runs them over the fabric of a pair of npnic devices: listeners
+ * are bound to the one, npnic0, and whoever connects to the other.
  * NEWPROTO_TEST_SCALE (1 by default) multiplies the long loops. With
  * NEWPROTO_TEST_FAULTS=1 a kernel that cannot inject faults is a failure, see faultlib.h.
  */
@@ -37,6 +39,9 @@
 
 /* No wait in these programs is longer than this; a debug kernel under emulation is slow. */
 #define WAIT_MS		20000
+
+/* Who connects over a NIC knows by then whether there is a place for it. */
+#define NIC_ANSWER_MS	100
 
 /* A timeout of the kernel counts ticks: it may seem to end that much early. */
 #define TICK_SLACK_MS	20
@@ -83,6 +88,12 @@ extern const struct door door_mapped;	/* AF_INET6, IPPROTO_NEWPROTO, ::ffff:127.
 #define EXPECT_OK(call)							\
 	EXPECT_LE(0, (long)(call)) TH_LOG("%s: %s", #call, strerror(errno))
 
+/* For what cannot be, or is none of its business, over the fabric of a NIC. */
+#define SKIP_OVER_NIC(why) do {						\
+	if (over_nic())							\
+		SKIP(return, why);					\
+} while (0)
+
 union addr {
 	struct sockaddr sa;
 	struct sockaddr_in in;
@@ -92,6 +103,7 @@ union addr {
 
 bool over_tcp(void);
 bool over_udp(void);
+bool over_nic(void);
 int test_scale(void);
 int family_number(void);
 int door_domain(const struct door *d);
@@ -113,6 +125,7 @@ int door_free_port(const struct door *d);
 
 int sock_nonblock(int fd);
 int sock_error(int fd);
+int sock_error_soon(int fd);
 int sock_int(int fd, int level, int name);
 int sock_set(int fd, int level, int name, int value);
 int sock_timeout(int fd, int name, int ms);
@@ -156,6 +169,14 @@ int file_write(const char *path, const char *text);
 int file_read(const char *path, char *buf, size_t size);
 int sysctl_write(const char *name, const char *text);
 int drop_caps(void);
+int nic_pair(void);
+/* The linker puts the second one in the place of connect(), which is the first one then. */
+int __real_connect(int fd, const struct sockaddr *sa, socklen_t len);
+int __wrap_connect(int fd, const struct sockaddr *sa, socklen_t len);
+extern int nic_answer_ms;	/* 0: a nonblocking connect() is in progress at first */
+int nic_bind(int fd);
+bool nic_move(int fd);
+void nic_settle(void);
 int link_add(const char *kind, const char *ifname);
 int link_up(const char *ifname);
 int addr_add(const char *ifname, const char *addr, int prefix);

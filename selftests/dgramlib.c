@@ -11,6 +11,9 @@ int dgram_protocol(const struct door *d)
 
 int dgram_socket(const struct door *d, int flags)
 {
+	/* with the addresses that others have */
+	if (over_nic() && nic_pair())
+		return -1;
 	return socket(door_domain(d), SOCK_DGRAM | flags, dgram_protocol(d));
 }
 

@@ -6,6 +6,7 @@
 #include <kselftest_harness.h>
 
 #include <linux/sockios.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 
 #include "common.h"
@@ -260,6 +261,28 @@ TEST_F(flow, rcvlowat_above_the_capacity)
 		got += n;
 	}
 	EXPECT_LT(0, got);
+}
+
+/* The same where the memory that a stream goes through is smaller than the buffers. */
+TEST_F(flow, rcvlowat_above_what_comes_through)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+	int ep = epoll_create1(0);
+	long sent;
+
+	if (over_tcp())
+		SKIP(return, "TCP's window is its own affair");
+	ASSERT_OK(sock_set(self->rx, SOL_SOCKET, SO_RCVBUFFORCE, 4 << 20));
+	ASSERT_OK(sock_set(self->rx, SOL_SOCKET, SO_RCVLOWAT, 2 << 20));
+	ASSERT_OK(epoll_ctl(ep, EPOLL_CTL_ADD, self->rx, &ev));
+	ASSERT_EQ(0, epoll_wait(ep, &ev, 1, 0));
+	sent = fill_socket(self->tx, 0);
+	ASSERT_LT(0, sent);
+	EXPECT_EQ(1, epoll_wait(ep, &ev, 1, WAIT_MS))
+		TH_LOG("%ld bytes are all that comes through, and the reader sleeps", sent);
+	ASSERT_OK(sock_set(self->rx, SOL_SOCKET, SO_RCVLOWAT, 1));
+	EXPECT_EQ(sent, drain_socket(self->rx, 0, sent));
+	close(ep);
 }
 
 TEST_F(flow, counts)

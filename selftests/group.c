@@ -533,6 +533,7 @@ TEST_F(group_full, waiting_client_closes)
 	dial_many(_metadata, variant->door, self->port, fds, 5, 2);
 	close(fds[2]);
 	close(fds[4]);
+	nic_settle();
 	ASSERT_LT(0, took(self->a));
 	EXPECT_TRUE(client_admitted(fds[3]));
 	EXPECT_EQ(sock_port(fds[3]), took(self->a));
@@ -597,7 +598,13 @@ FIXTURE_TEARDOWN(group_proc) {}
 
 static void local_text(const struct door *d, int port, char *buf, size_t size)
 {
-	snprintf(buf, size, d->af == AF_INET ? "127.0.0.1:%d" : "[::1]:%d", port);
+	char ip[INET6_ADDRSTRLEN];
+	union addr a;
+
+	door_loop(d, &a, port);
+	inet_ntop(d->af, d->af == AF_INET ? (void *)&a.in.sin_addr : &a.in6.sin6_addr, ip,
+		  sizeof(ip));
+	snprintf(buf, size, d->af == AF_INET ? "%s:%d" : "[%s]:%d", ip, port);
 }
 
 TEST_F(group_proc, lines)

@@ -65,7 +65,7 @@ static void take_many(struct __test_metadata *_metadata, int lsn, int *fds, int 
 			EXPECT_EQ(sizeof(place), recv(child, &place, sizeof(place), 0));
 			EXPECT_EQ(i, place);
 		}
-		EXPECT_TRUE(client_connected(fds[i])) TH_LOG("client %d", i);
+		EXPECT_TRUE(client_admitted(fds[i])) TH_LOG("client %d", i);
 		EXPECT_EQ(2, send(child, "ok", 2, MSG_NOSIGNAL));
 		EXPECT_EQ(POLLIN, poll_events(fds[i], POLLIN, WAIT_MS));
 		close(child);

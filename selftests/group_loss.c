@@ -115,14 +115,18 @@ int loss_socket(const struct shared *sh, int flags)
 	const struct door *d = loss_doors[sh->setup.door];
 	static const struct door *last;
 	static int domain, protocol;
+	int fd;
 
 	if (d != last) {
 		domain = door_domain(d);
 		protocol = door_protocol(d);
 		last = d;
 	}
-	return socket(domain, (sh->setup.tcp || !d->type ? SOCK_STREAM : d->type) | flags,
-		      protocol);
+	fd = socket(domain, (sh->setup.tcp || !d->type ? SOCK_STREAM : d->type) | flags,
+		    protocol);
+	if (over_nic() && !d->type)
+		nic_bind(fd);
+	return fd;
 }
 
 socklen_t loss_addr(const struct shared *sh, union addr *a)
@@ -586,6 +590,8 @@ static void prepare_world(const struct options *o)
 {
 	if (netns_new())
 		ksft_exit_skip("no network namespace: %s\n", strerror(errno));
+	if (over_nic() && nic_pair())
+		ksft_exit_fail_msg("no pair of npnic devices: %s\n", strerror(errno));
 	if (o->migrate && sysctl_write("net/ipv4/tcp_migrate_req", "1"))
 		ksft_exit_fail_msg("net.ipv4.tcp_migrate_req: %s\n", strerror(errno));
 }

@@ -229,6 +229,7 @@ void client_main(struct shared *shared, int number)
 {
 	sh = shared;
 	me = &sh->client[number];
+	nic_answer_ms = 0;
 	server_len = loss_addr(sh, &server);
 	if (sh->setup.faults)
 		fault_process_init();

@@ -99,7 +99,8 @@ static bool sense_of_socket(char *word[20], int n)
 	return n == 9 && is_one_of(word[0], types) && is_one_of(word[1], states) &&
 	       is_number(word[2]) && is_number(word[3]) && is_address(word[4]) &&
 	       is_address(word[5]) && is_number(word[6]) && is_number(word[7]) &&
-	       (!strcmp(word[8], "local") || !strcmp(word[8], "-"));
+	       (!strcmp(word[8], "local") || !strcmp(word[8], "-") ||
+		(over_nic() && !strcmp(word[8], "direct")));
 }
 
 static bool sense_of_group(char *word[20], int n)

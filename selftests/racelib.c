@@ -136,6 +136,7 @@ int crew_start(struct crew *c)
 {
 	int i;
 
+	nic_answer_ms = 0;
 	cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	for (i = 0; i < c->n; i++) {
 		errno = pthread_create(&c->hand[i].thread, NULL, hand_main, &c->hand[i]);

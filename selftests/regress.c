@@ -138,7 +138,7 @@ static int make_pair(int sv[2])
 {
 	const struct door *d = &door_inet4;
 
-	if (over_tcp())
+	if (over_tcp() || over_nic())
 		return door_connected(d, sv);
 	return socketpair(door_domain(d), SOCK_STREAM, door_protocol(d), sv);
 }

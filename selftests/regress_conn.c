@@ -486,12 +486,14 @@ TEST(link_local_peers_have_a_scope)
 {
 	if (over_tcp())
 		SKIP(return, "IPv6 has no route to such an address of lo");
+	SKIP_OVER_NIC("addresses of lo");
 	ASSERT_OK(netns_new());
 	check_scope(_metadata, "lo", "fe80::1");
 }
 
 TEST(link_local_peers_on_a_device_have_a_scope)
 {
+	SKIP_OVER_NIC("addresses of another device");
 	ASSERT_OK(netns_new());
 	if (second_device("np0"))
 		SKIP(return, "no second device: %s", strerror(errno));
@@ -505,6 +507,7 @@ TEST_F(conn, bound_to_another_device)
 
 	if (over_tcp())
 		SKIP(return, "TCP sends its packets to the device");
+	SKIP_OVER_NIC("addresses of lo");
 	ASSERT_OK(netns_new());
 	if (second_device("np0"))
 		SKIP(return, "no second device: %s", strerror(errno));
@@ -718,7 +721,7 @@ TEST_F(conn, deaf_end_resets)
 	}
 	EXPECT_EQ(-1, n) TH_LOG("a million bytes for nobody");
 	EXPECT_TRUE(errno == EPIPE || errno == ECONNRESET) TH_LOG("%s", strerror(errno));
-	EXPECT_EQ(ECONNRESET, sock_error(sv[1]));
+	EXPECT_EQ(ECONNRESET, sock_error_soon(sv[1]));
 	close(sv[0]);
 	close(sv[1]);
 }

@@ -261,7 +261,9 @@ static int make_timed_out(struct scene *s)
 		errno = ENOTSUP;	/* its shortest time is seconds */
 		return -1;
 	}
-	if (netns_new() || sysctl_write("net/newproto/connect_timeout", "20") ||
+	/* over a NIC whoever fills the backlog needs some of that */
+	if (netns_new() ||
+	    sysctl_write("net/newproto/connect_timeout", over_nic() ? "250" : "20") ||
 	    make_connecting(s))
 		return -1;
 	return poll_events(s->fd, 0, WAIT_MS) & POLLERR ? 0 : -1;

@@ -25,6 +25,7 @@ FIXTURE_VARIANT_ADD(stress, seqpacket) { .door = &door_seq4 };
 FIXTURE_SETUP(stress)
 {
 	signal(SIGPIPE, SIG_IGN);
+	nic_answer_ms = 0;
 	/* ports of its own, so that nobody else's connections come in between */
 	ASSERT_OK(netns_new());
 }

@@ -158,13 +158,14 @@ static const struct {
 	const char *event;
 	const char *reason;
 	bool after;		/* seen when the scene has ended */
+	const char *nic;	/* the reason where another kernel has it; "": it does not say */
 } scenes[] = {
 	{ "connected", "newproto_connect", "connected", false },
 	{ "connected", "newproto_accept", "connected", false },
 	{ "connected", "newproto_close", "closed", true },
-	{ "connecting", "newproto_connect", "queue-full", false },
-	{ "listener-gone", "newproto_close", "listener-closed", false },
-	{ "refused", "newproto_refuse", "listener-closed", false },
+	{ "connecting", "newproto_connect", "queue-full", false, "begin" },
+	{ "listener-gone", "newproto_close", "listener-closed", false, "" },
+	{ "refused", "newproto_refuse", "listener-closed", false, "no-listener" },
 	{ "timed-out", "newproto_close", "timed-out", false },
 	{ "reset", "newproto_close", "linger-0", false },
 	{ "reset-by-unread", "newproto_close", "unread-data", false },
@@ -173,17 +174,19 @@ static const struct {
 
 TEST_F(trace, reasons)
 {
+	const char *reason;
 	struct scene s;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(scenes); i++) {
+		reason = over_nic() && scenes[i].nic ? scenes[i].nic : scenes[i].reason;
 		trace_clear();
 		ASSERT_OK(scene_make(&s, variant->door, scenes[i].state));
 		if (scenes[i].after)
 			scene_end(&s);
-		EXPECT_TRUE(trace_saw(scenes[i].event, scenes[i].reason))
-			TH_LOG("no %s with reason %s in state %s", scenes[i].event,
-			       scenes[i].reason, scenes[i].state);
+		EXPECT_TRUE(!*reason || trace_saw(scenes[i].event, reason))
+			TH_LOG("no %s with reason %s in state %s", scenes[i].event, reason,
+			       scenes[i].state);
 		scene_end(&s);
 	}
 }
@@ -198,7 +201,7 @@ TEST_F(trace, refused)
 	EXPECT_TRUE(trace_saw("newproto_refuse", "no-listener"));
 	trace_clear();
 	len = door_addr(variant->door, &a, "198.51.100.1", "2001:db8::9", 9);
-	EXPECT_ERR(ENETUNREACH, connect(fd, &a.sa, len));
+	EXPECT_ERR(over_nic() ? EHOSTUNREACH : ENETUNREACH, connect(fd, &a.sa, len));
 	EXPECT_TRUE(trace_saw("newproto_refuse", "not-local"));
 	close(fd);
 }

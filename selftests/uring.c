@@ -146,6 +146,7 @@ static void submit_connect(struct ring *r, int fd, union addr *a, socklen_t len,
 {
 	struct io_uring_sqe *sqe = ring_entry(r, IORING_OP_CONNECT, fd, mark);
 
+	nic_move(fd);
 	sqe->addr = (uintptr_t)a;
 	sqe->addr2 = len;
 	ring_submit(r);

@@ -184,7 +184,9 @@ int lo_up(void)
 
 int netns_new(void)
 {
-	return unshare(CLONE_NEWNET) ? -1 : lo_up();
+	if (unshare(CLONE_NEWNET) || lo_up())
+		return -1;
+	return over_nic() ? nic_pair() : 0;
 }
 
 struct nl_request {
@@ -222,6 +224,44 @@ static int nl_talk(struct nl_request *r)
 	close(fd);
 	errno = -err;
 	return err ? -1 : 0;
+}
+
+static bool link_running(const char *ifname)
+{
+	/* none that a policy for the internet's sockets is for */
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq ifr = { };
+	bool running;
+
+	strncpy(ifr.ifr_name, ifname, IFNAMSIZ - 1);
+	running = !ioctl(fd, SIOCGIFFLAGS, &ifr) && ifr.ifr_flags & IFF_RUNNING;
+	close(fd);
+	return running;
+}
+
+/* Of several threads or processes one makes the pair; its last step is to take npnic1 up. */
+static int nic_pair_make(void)
+{
+	/* Its other end gets the first name that is free. */
+	if (link_add("npnic", "npnic1"))
+		return errno == EEXIST ? 0 : -1;
+	if (addr_add("npnic0", "10.90.0.1", 24) || addr_add("npnic1", "10.90.0.2", 24) ||
+	    addr_add("npnic0", "fd90::1", 64) || addr_add("npnic1", "fd90::2", 64))
+		return -1;
+	return link_up("npnic0") || link_up("npnic1") ? -1 : 0;
+}
+
+/* A pair of npnic devices, npnic0 and npnic1, in this namespace, each with its addresses. */
+int nic_pair(void)
+{
+	int64_t end = now_ms() + WAIT_MS;
+
+	if (!if_nametoindex("npnic1") && nic_pair_make())
+		return -1;
+	while (!link_running("npnic1") || !link_running("npnic0"))
+		if (!wait_more(end))
+			return -1;
+	return 0;
 }
 
 int link_add(const char *kind, const char *ifname)
