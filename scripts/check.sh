@@ -11,9 +11,9 @@
 set -e
 
 # Longest first: the jobs that come last fill the gaps.
-all_jobs=(debug-1 debug-2 debug-3 debug-5 debug-4 stock kunit-debug programs static kunit-uml
-	tools)
-long_jobs=(load kcsan clang coverage)
+all_jobs=(debug-1 debug-2 debug-3 debug-5 debug-4 stock kunit-debug programs direct-debug vms
+	direct-stock nic-stock hostile static kunit-uml tools)
+long_jobs=(nic-debug load kcsan clang coverage)
 # A job that runs longer than this has hung; its own limits are much shorter.
 job_limit=2400
 scale=1
@@ -78,7 +78,7 @@ need "building modules and test programs" build-essential linux-source-6.1 xz-ut
 need "the guests' file systems, and QEMU" qemu-system-x86 busybox-static cpio kmod
 stock=$(stock_release) || die "no stock kernel"
 say "the stock kernel is $stock; the cache is $cache"
-if wanted 'debug-.|kunit-debug|static'; then
+if wanted '(debug-.|.*-debug|hostile|static)'; then
 	"$top/scripts/build-kernel.sh" debug >/dev/null || die "cannot build the debug kernel"
 fi
 if wanted kcsan; then
@@ -95,11 +95,13 @@ module_for() {
 		"$top/scripts/build-module.sh" "$1" "$out/module-$1" || die "no module to test"
 }
 
-if wanted 'debug-.'; then module_for debug; fi
+if wanted 'debug-.|nic-debug|direct-debug|hostile'; then module_for debug; fi
 if wanted kcsan; then module_for kcsan; fi
-if wanted 'stock|programs|load'; then module_for stock; fi
+if wanted 'stock|programs|load|.*-stock|vms'; then module_for stock; fi
 if wanted programs; then "$top/scripts/programs.sh" --fetch || exit 1; fi
-if wanted 'debug-.|stock|load|kcsan'; then
+if wanted 'nic-.*|vms|hostile'; then "$top/scripts/nic.sh" --stage >/dev/null || exit 1; fi
+if wanted vms; then "$top/scripts/nic-sockets.sh" --fetch >/dev/null || exit 1; fi
+if wanted 'debug-.|stock|load|kcsan|direct-.*'; then
 	run_quiet "building the test programs" "$out/selftests.log" \
 		make -j"$(nproc)" -C "$top/selftests" OUTPUT="$out/selftests" || die "no tests to run"
 	mapfile -t tests < <(make -s -C "$top/selftests" OUTPUT="$out/selftests" list)
@@ -120,7 +122,7 @@ guest_results() {
 
 # selftests JOB KERNEL MIB PROGRAM...
 selftests() {
-	local job=$1 kernel=$2 memory=$3 p status=0 args=() faults=0 loops=$scale
+	local job=$1 kernel=$2 memory=$3 p status=0 args=() faults=0 loops=$scale proto=newproto
 	shift 3
 
 	# Where faults can be injected a test that does not is no test. The kernel that looks
@@ -130,6 +132,12 @@ selftests() {
 	kcsan) loops=1 ;;
 	esac
 
+	case $job in
+	direct-*)
+		proto=nic
+		args+=(-M "$out/module-$kernel/npnic.ko")
+		;;
+	esac
 	for p in "$@" "${companions[@]}"; do
 		args+=(-f "$out/selftests/$p:/test/$p")
 	done
@@ -139,6 +147,7 @@ selftests() {
 	"$top/scripts/vm.sh" -k "$kernel" -s 2 -m "$memory" -t $((job_limit - 60)) \
 		-o "$out/$job.console" -M "$out/module-$kernel/newproto.ko" -M sctp -M dummy \
 		-e NEWPROTO_TEST_SCALE=$loops -e NEWPROTO_TEST_FAULTS=$faults \
+		-e NEWPROTO_TEST_PROTO=$proto \
 		"${args[@]}" "$top/scripts/guest/run-tests.sh" newproto $((limit * loops)) "${@/#/./}" \
 		>"$out/$job.tap" || status=$?
 	guest_results "$job" $status
@@ -153,11 +162,32 @@ programs() {
 	guest_results programs $status
 }
 
+# npnic between the namespaces of a guest, and between guests.
+nic() { # JOB KERNEL [--rings]
+	local status=0
+
+	NEWPROTO_TEST_SCALE=$scale NEWPROTO_NIC_LIMIT=$(((job_limit - 60) / 2)) \
+		"$top/scripts/nic.sh" --kernel "$2" ${3:+"$3"} --modules "$out/module-$2" \
+		--log "$out/$1.console" >"$out/$1.tap" || status=$?
+	guest_results "$1" $status
+}
+
+# npnic between guests: all tests, or TEST...
+vms() { # JOB KERNEL TEST...
+	local job=$1 kernel=$2 status=0
+	shift 2
+
+	NEWPROTO_TEST_SCALE=$scale timeout -k 10 $((job_limit - 60)) "$top/scripts/nic-vms.sh" \
+		--kernel "$kernel" --modules "$out/module-$kernel" --log "$out/$job.console" "$@" \
+		>"$out/$job.tap" || status=$?
+	guest_results "$job" $status
+}
+
 # What the debug kernel leaves out if there is little time: the calls at the other doors,
-# which take the same ways as at the first two; messages of every length; and what is about
+# which take the same ways as at the first two, and while data flows, or of datagrams; messages of every length; and what is about
 # being the same as TCP, UDP and their groups in every combination. The distribution's kernel
 # has them all, and alone the crowd of connections.
-at_length='calls_doors|calls_data_doors|badmsg|diff|group_bind'
+at_length='calls_doors|calls_data|calls_data_doors|dgram_calls|badmsg|diff|group_bind'
 debug_tests() {
 	printf '%s\n' "${tests[@]}" | if [ $scale = 1 ]; then
 		grep -vxE "$at_length|load"
@@ -189,6 +219,19 @@ share_of() {
 	debug-4) debug_tests | grep -xE "$fourth" | grep -vxE "$third" ;;
 	debug-5) debug_tests | grep -xE "$fifth" ;;
 	esac
+}
+
+# The stream tests once more, over a pair of npnic devices. If there is little time, those that
+# are about bytes, waiting and ends, and none that takes long.
+direct_tests() {
+	local short='data|flow|poll|edge|conn|backlog|regress|race_(close|accept|shutdown)'
+
+	[ "$1" = debug ] || short+='|uring|opts|signals|stress|usercopy|group_(move|loss)|race_.*'
+	make -s -C "$top/selftests" OUTPUT="$out/selftests" nic-list | if [ $scale = 1 ]; then
+		grep -xE "$short"
+	else
+		cat
+	fi
 }
 
 # What has several threads or processes at the same socket, or at the same port.
@@ -239,6 +282,22 @@ run_job() {
 		;;
 	programs)
 		programs
+		;;
+	direct-*)
+		mapfile -t tests < <(direct_tests "${1#direct-}")
+		selftests "$1" "${1#direct-}" 1024 "${tests[@]}"
+		;;
+	nic-debug)
+		nic nic-debug debug --rings
+		;;
+	nic-stock)
+		nic nic-stock stock
+		;;
+	vms)
+		vms vms stock
+		;;
+	hostile)
+		vms hostile debug hostile
 		;;
 	static)
 		"$top/scripts/static.sh" >/dev/null || true

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# coverage.sh [PROGRAM...]: run the test programs (all of them, or these) and the KUnit
+# coverage.sh [PROGRAM...]: run the test programs (all of them, also over a pair of npnic
+# devices, or these without) and the KUnit
 # tests on the debug kernel with a module that counts which of its lines are reached
 # (gcov), and print a table. It fails if fewer than 85 % of the lines or 95 % of the
 # labels that errors lead to are reached, unless only some programs were asked for.
@@ -12,6 +13,7 @@
 . "$top/scripts/results.sh"
 set -e
 
+over_nic=()
 lines=85 labels=95 limit=${NEWPROTO_COVERAGE_LIMIT:-5400}
 out=$(out_dir coverage)
 [ $# = 0 ] || lines=0 labels=0
@@ -29,6 +31,7 @@ if [ $# = 0 ]; then
 	for p in "${tests[@]}"; do
 		[ "$p" = load ] || set -- "$@" "$p"
 	done
+	mapfile -t over_nic < <(make -s -C "$top/selftests" OUTPUT="$out/selftests" nic-list)
 fi
 mapfile -t companions < <(make -s -C "$top/selftests" OUTPUT="$out/selftests" files)
 
@@ -39,7 +42,9 @@ done
 status=0
 run_quiet "running $# programs" "$out/guest.tap" \
 	"$top/scripts/vm.sh" -k debug -s 2 -m 1024 -t "$limit" -o "$out/console.log" \
-	-M "$out/module/newproto.ko" -M "$out/module/newproto_kunit.ko" -M sctp -M dummy \
+	-M "$out/module/newproto.ko" -M "$out/module/newproto_kunit.ko" \
+	-M "$out/module/npnic.ko" -M sctp -M dummy \
+	-e "OVER_NIC=${over_nic[*]/#/./}" \
 	-e "NEWPROTO_TEST_SCALE=${NEWPROTO_TEST_SCALE:-1}" "${files[@]}" \
 	"$top/scripts/guest/run-coverage.sh" 900 "${@/#/./}" || status=$?
 [ $status = 0 ] || say "the guest's status is $status; what it counted is shown all the same"

@@ -3,7 +3,8 @@
 #
 # demo.sh: what the family is for, seen with real programs. Boots the distribution's kernel in a
 # virtual machine, loads the module there, and runs redis, nginx, iperf3 and a small C program over
-# TCP loopback and over AF_NEWPROTO. See demo-guest.sh for what is run and how it is proved.
+# TCP loopback and over AF_NEWPROTO. See demo-guest.sh for what is run and how it is proved. Then
+# redis between two virtual machines, over TCP and over AF_NEWPROTO: see demo-vms.sh.
 #
 # Everything is kept in the cache, which the last line names; nothing is started or changed on this
 # machine, except for missing build tools, which are installed as packages.
@@ -35,7 +36,7 @@ build_module() {
 
 build() {
 	need "building the module and the tools" gcc libc6-dev make
-	run_quiet "building newproto.ko for the distribution's kernel" "$demo/module.log" \
+	run_quiet "building the modules for the distribution's kernel" "$demo/module.log" \
 		build_module || exit 1
 	mkdir -p "$demo/tools"
 	run_quiet "building newproto_run and the example" "$demo/tools.log" \
@@ -69,5 +70,11 @@ say "booting the distribution's kernel in QEMU (${accel%%,*} ${cpu[*]})"
 	-f "$demo/module/newproto.ko" -f "$stage:/demo" -f "$top/scripts/guest/nginx.sh" \
 	"$top/scripts/demo-guest.sh" | relay
 status=${PIPESTATUS[0]}
+say "booting two of them"
+"$top/scripts/vms.sh" "${cpu[@]}" -N -n 2 -p 2 -Q 1 -s 1 -m 256 -t 120 -o "$demo/vms.log" \
+	-M virtio_pci -M virtio_net -M "$demo/module/newproto.ko" -M "$demo/module/npnic.ko" \
+	-f "$stage:/demo" "$top/scripts/demo-vms.sh" | sed -u -n 's/^vm1: //p' | relay
+vms_status=${PIPESTATUS[0]}
 say "left behind: $cache ($(du -sh "$demo" | cut -f 1) of it in demo/)"
 [ "$status" = 0 ] || die "not everything worked; the guest's kernel log: $demo/console.log"
+[ "$vms_status" = 0 ] || die "not everything worked; the guests' kernel logs: $demo/vms.log.*"

@@ -103,8 +103,9 @@ indent > 0 && /^(not )?ok [0-9]+ / && suite != "" {
 	next
 }
 
-indent == 0 && /^1\.\.[0-9]+/ && planned < 0 {
-	planned = substr($1, 4) + 0
+# A plan for each program that was run, one after the other.
+indent == 0 && /^1\.\.[0-9]+/ {
+	planned = (planned < 0 ? 0 : planned) + substr($1, 4)
 	next
 }
 

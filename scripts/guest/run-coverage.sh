@@ -6,11 +6,17 @@
 # compressed archive in base64.
 #
 #	run-coverage.sh LIMIT PROGRAM...
+#
+# OVER_NIC has the programs that are run once more, over a pair of npnic devices.
 
 counts=/sys/kernel/debug/gcov
 
 sh /test/run-tests.sh newproto "$@"
 status=$?
+if [ -n "${OVER_NIC:-}" ]; then
+	# shellcheck disable=SC2086 # one word for each program
+	NEWPROTO_TEST_PROTO=nic sh /test/run-tests.sh newproto "$1" $OVER_NIC || status=$?
+fi
 if ! modprobe newproto_kunit || ! modprobe -r newproto_kunit newproto; then
 	status=1
 fi

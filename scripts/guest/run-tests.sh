@@ -11,6 +11,11 @@
 module=$1 limit=$2
 shift 2
 
+# With NEWPROTO_TEST_PROTO=nic the programs make a pair of npnic devices.
+over_nic() {
+	[ "${NEWPROTO_TEST_PROTO:-}" = nic ]
+}
+
 NEWPROTO_KO=/lib/modules/$(uname -r)/extra/$module.ko
 export NEWPROTO_KO
 
@@ -92,6 +97,7 @@ all_back() {
 
 nothing_left() {
 	[ -e "/sys/module/$module" ] || return 0
+	! over_nic || rmmod npnic
 	if all_back; then
 		$last || rmmod "$module"
 		return
@@ -133,6 +139,7 @@ for program; do
 	echo "@@test ${program##*/}"
 	echo "@@test ${program##*/}" >/dev/kmsg
 	[ -e "/sys/module/$module" ] || modprobe "$module" || echo "not ok - modprobe $module"
+	! over_nic || modprobe npnic || echo "not ok - modprobe npnic"
 	# Of one that was killed: what is to fail is for each program to say.
 	for knob in /sys/kernel/debug/fail*/probability; do
 		[ ! -e "$knob" ] || echo 0 >"$knob"
