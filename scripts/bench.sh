@@ -15,6 +15,11 @@ usage: bench.sh [options]
   --quick           only instructions per operation; by default of unix and newproto
   --groups          only SO_REUSEPORT groups, of tcp and newproto; with --quick only
                     their instructions
+  --nic             only the pair of npnic devices between two namespaces: direct channels
+                    beside AF_UNIX and AF_NEWPROTO inside one namespace, and TCP over the
+                    pair beside TCP over veth; with --quick only their instructions
+  --vms             only two virtual machines: TCP over virtio-net (QEMU's stream netdev),
+                    TCP over npnic and AF_NEWPROTO over npnic, in wall-clock time
   --kinds LIST      of pipe,unix,tcp,udp,vsock,newproto
   --rows LIST       of pp64,pp4k,pp64k,ow64,ow1k,ow16k,ow64k,cycle,
                     dpp64,dpp8k,dow64,spp64,spp8k,sow64
@@ -46,6 +51,8 @@ while [ $# -gt 0 ]; do
 	-k) kernel=$2 && shift ;;
 	--quick) quick=yes ;;
 	--groups) part=groups ;;
+	--nic) part=nic ;;
+	--vms) part=vms ;;
 	--no-module) module=no ;;
 	--batch) batch=--batch ;;
 	--strict) strict=1 ;;
@@ -84,6 +91,11 @@ if [ $module = yes ]; then
 	vm+=(-M "$ko")
 	guest_modules+=" newproto"
 fi
+if [ $part = nic ]; then
+	need "setting up namespaces in a guest" iproute2
+	vm+=(-M "${ko%/*}/npnic.ko" -M veth -f /usr/bin/ip)
+	guest_modules+=" veth npnic"
+fi
 vm+=(-e MODULES="$guest_modules")
 
 # --- running it --------------------------------------------------------------------------
@@ -96,6 +108,7 @@ progress() {
 		case $tag:$what in
 		BENCH:speed) say "$(printf '%-12s %-6s %-10s %12s' "$section" "$row" "$kind" "$value")" ;;
 		BENCH:group) say "$(printf '%-12s %-10s %-22s %12s' "$section" "$row" "$kind" "$value")" ;;
+		BENCH:vms) say "$(printf '%-12s %-9s %-10s %12s' "$section" "$row" "$kind" "$value")" ;;
 		BENCH:memory) say "$(printf '%-12s %-6s %-10s %12s' "$section" "$row" "$kind" "$value")" ;;
 		BENCH:absent) say "$(printf '%-12s %-6s %-10s %12s' "$section" "$row" "$kind" \
 			absent): no $value sockets of this kind: $rest" ;;
@@ -133,6 +146,41 @@ instructions() {
 groups_instructions() {
 	run instructions groups 900 -m 1024 -i shift=0,sleep=off -- groups \
 		--repeats $repeats ${kinds:+--kinds "$kinds"} ${rows:+--rows "$rows"}
+}
+
+# Two namespaces: see bench-guest.sh.
+nic_kinds=unix,newproto,direct,tcp-npnic,tcp-veth
+nic_rows=pp64,pp4k,pp64k,ow64,ow1k,ow16k,ow64k
+
+nic_instructions() {
+	run instructions nic 900 -m 512 -i shift=0,sleep=off -- speed $batch \
+		--repeats $repeats --kinds "${kinds:-$nic_kinds}" --rows "${rows:-$nic_rows}"
+}
+
+nic_wall_clock() {
+	run wall nic-wall 600 -s 2 -m 512 -- speed --repeats $repeats --slot $slot_ms \
+		--kinds $nic_kinds --rows $nic_rows
+}
+
+# Two machines, with one processor each. What bench-vms.sh says is not np_bench's.
+vms_wall_clock() {
+	local stage nic cpu=() accel status
+
+	stage=$("$top/scripts/nic-sockets.sh" --fetch) || return 1
+	nic=$("$top/scripts/nic.sh" --stage) || return 1
+	# TCG copies byte by byte where the processor says that it does so fast.
+	accel=$("$top/scripts/vm.sh" -k "$kernel" --accel)
+	[[ ! $accel =~ 'tcg'.*'-cpu '([^ ]+) ]] || cpu=(-c "${BASH_REMATCH[1]},-erms,-fsrm")
+	"$top/scripts/vms.sh" "${cpu[@]}" -N -n 2 -p 2 -Q 1 -s 1 -m 256 -k "$kernel" -t 300 \
+		-M virtio_pci -M virtio_net -M "$ko" -M "${ko%/*}/npnic.ko" \
+		-f "$nic:/programs" -f "$stage/bin/np_wire:/programs/bin/np_wire" \
+		-f "$stage/bin/newproto_run:/programs/bin/newproto_run" \
+		-f "$stage/bin/newproto-preload.so:/programs/bin/newproto-preload.so" \
+		"$top/scripts/guest/bench-vms.sh" 1 $((repeats + 2)) |
+		sed -u -n 's/^vm1: //p' | tee "$work/vms.out" | progress machines
+	status=${PIPESTATUS[0]}
+	sed -n "s/^BENCH\t/wall\t/p" "$work/vms.out" >"$work/vms.tsv"
+	return "$status"
 }
 
 groups_wall_clock() {
@@ -187,6 +235,9 @@ everything() {
 	note_load
 	wall_clock || failed=1
 	groups_wall_clock || failed=1
+	if [ $module = yes ] && [ -e "${ko%/*}/npnic.ko" ]; then
+		vms_wall_clock || failed=1
+	fi
 }
 
 failed=0
@@ -194,6 +245,19 @@ case $quick:$part in
 yes:all)
 	kinds=${kinds:-unix,newproto}
 	instructions || failed=1
+	;;
+yes:nic)
+	nic_instructions || failed=1
+	;;
+no:nic)
+	nic_instructions || failed=1
+	note_load
+	nic_wall_clock || failed=1
+	;;
+*:vms)
+	[ $quick = no ] || die "--vms has no instructions to count"
+	note_load
+	vms_wall_clock || failed=1
 	;;
 yes:groups)
 	groups_instructions || failed=1
@@ -214,6 +278,19 @@ tsv=$build/bench-$(date +%Y%m%d-%H%M%S).tsv
 cat "$work"/*.tsv >"$tsv"
 say "all figures, for other programs to read: $tsv"
 verdict=0
+if [ $part = nic ]; then
+	awk -f "$top/scripts/bench-nic.awk" -v strict=$strict "$tsv" || verdict=$?
+	[ $failed = 0 ] || die "not everything could be measured"
+	exit $verdict
+fi
+if [ $part = vms ] || [ -s "$work/vms.tsv" ]; then
+	awk -f "$top/scripts/bench-vms.awk" -v strict=$strict \
+		-v accel="$("$top/scripts/vm.sh" --accel)" "$tsv" || verdict=$?
+fi
+if [ $part = vms ]; then
+	[ $failed = 0 ] || die "not everything could be measured"
+	exit $verdict
+fi
 awk -f "$top/scripts/bench-report.awk" -f "$top/scripts/bench-groups.awk" \
 	-v quick=$quick -v module=$module -v part=$part -v strict=$strict \
 	-v connections=$connections -v accel="$("$top/scripts/vm.sh" --accel)" "$tsv" || verdict=$?

@@ -15,13 +15,19 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-/* One kind of socket. A pipe has no domain: it is two pipes, one each way. */
+/*
+ * One kind of socket. A pipe has no domain: it is two pipes, one each way. Sockets of a kind
+ * with a @net are in two namespaces: who listens is in /run/netns/srv and has the first address
+ * of that network; with @bound sockets are bound to the devices srv and cli.
+ */
 struct kind {
 	const char *name;
 	int type;
 	int domain;
 	int protocol;
 	bool nodelay;
+	const char *net;
+	bool bound;
 };
 
 /* What one process holds of what joins the two; both are equal for a socket. */

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The kinds of socket that are compared, and how each is set up. */
+#include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +25,12 @@ static const struct kind kinds[] = {
 	{ .name = "tcp6", .type = SOCK_STREAM, .domain = AF_INET6, .nodelay = true },
 	{ .name = "newproto6", .type = SOCK_STREAM, .domain = AF_NEWPROTO,
 	  .protocol = NEWPROTO_PROTO_IPV6 },
+	{ .name = "direct", .type = SOCK_STREAM, .domain = AF_NEWPROTO, .net = "10.90.0.1",
+	  .bound = true },
+	{ .name = "tcp-npnic", .type = SOCK_STREAM, .domain = AF_INET, .nodelay = true,
+	  .net = "10.90.0.1" },
+	{ .name = "tcp-veth", .type = SOCK_STREAM, .domain = AF_INET, .nodelay = true,
+	  .net = "10.91.0.1" },
 	{ .name = "unix", .type = SOCK_DGRAM, .domain = AF_UNIX },
 	{ .name = "udp", .type = SOCK_DGRAM, .domain = AF_INET },
 	{ .name = "newproto", .type = SOCK_DGRAM, .domain = AF_NEWPROTO },
@@ -110,20 +119,47 @@ static void any_address(struct listener *l)
 			l->len = sizeof(*in6);
 		} else {
 			in->sin_family = AF_INET;
-			in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+			in->sin_addr.s_addr = l->kind->net ? inet_addr(l->kind->net) :
+							     htonl(INADDR_LOOPBACK);
 			l->len = sizeof(*in);
 		}
 	}
 }
 
+/* Go to another namespace; returns a file of the one that was left. */
+static int enter(const char *path)
+{
+	int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (own < 0 || fd < 0 || setns(fd, CLONE_NEWNET))
+		die("%s", path);
+	close(fd);
+	return own;
+}
+
+static void bind_device(const struct kind *kind, int fd, const char *device)
+{
+	if (kind->bound &&
+	    setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, strlen(device) + 1))
+		die("%s: SO_BINDTODEVICE %s", kind->name, device);
+}
+
 /* A socket that can be bound to @l->addr. */
 void listener_socket(struct listener *l, const struct kind *kind)
 {
+	int own = -1;
+
 	l->kind = kind;
 	any_address(l);
+	if (kind->net)
+		own = enter("/run/netns/srv");
 	l->fd = socket(kind->domain, kind->type, kind->protocol);
 	if (l->fd < 0)
 		die("%s: socket", kind->name);
+	bind_device(kind, l->fd, "srv");
+	if (own >= 0 && (setns(own, CLONE_NEWNET) || close(own)))
+		die("setns");
 }
 
 /* Bind it, and let @l->addr be what it then has. */
@@ -156,6 +192,7 @@ int listener_connect(const struct listener *l)
 
 	if (fd < 0)
 		die("%s: socket", l->kind->name);
+	bind_device(l->kind, fd, "cli");
 	if (connect(fd, (const struct sockaddr *)&l->addr, l->len))
 		die("%s: connect", l->kind->name);
 	return fd;

@@ -425,6 +425,9 @@ int speed_run(const struct speed_options *opt)
 		const struct kind *kind = NULL;
 
 		while ((kind = kind_next(kind))) {
+			/* Not everywhere are there two namespaces: who wants them has to say so. */
+			if (kind->net && !opt->kinds)
+				continue;
 			if (kind->type != rows[i].type)
 				continue;
 			if (!listed(opt->rows, rows[i].name) || !listed(names, kind->name))
