@@ -29,13 +29,14 @@ help:
 	@echo 'Testing (packages that are missing are installed, test kernels are built once)'
 	@echo '  kunit        the KUnit tests under user-mode Linux: seconds, for every day'
 	@echo '  check        everything, on a debug kernel and on the stock kernel in QEMU:'
-	@echo '               some 50 minutes on two cores, and once the debug kernel'
+	@echo '               some 45 minutes on two cores, and once the debug kernel'
 	@echo '  check-long   the same, with ten times longer loops'
 	@echo '  static       only what needs no guest: W=1, sparse, checkpatch, coccicheck, ...'
 	@echo '  sparse, checkpatch, coccicheck   one of them'
 	@echo
 	@echo 'Seeing'
-	@echo '  demo         redis, nginx, iperf3 and a C program over AF_NEWPROTO, in QEMU'
+	@echo '  demo         redis, nginx, iperf3 and a C program over AF_NEWPROTO, in QEMU;'
+	@echo '               and redis between two machines'
 	@echo '  bench        instructions per operation and times, side by side with pipe,'
 	@echo '               AF_UNIX, TCP and AF_VSOCK, in QEMU'
 	@echo
