@@ -22,17 +22,6 @@ fail() {
 	failed=1
 }
 
-device() { # DRIVER
-	for net in /sys/bus/*/drivers/"$1"/*/net/*; do
-		[ ! -e "$net" ] || echo "${net##*/}"
-	done
-}
-
-up() { # DRIVER NETWORK
-	dev=$(device "$1")
-	ip addr add "10.$2.0.$NP_VM/24" dev "$dev" && ip link set "$dev" up
-}
-
 for module in virtio_pci virtio_net newproto npnic; do
 	modprobe $module || fail "modprobe $module"
 done

@@ -38,12 +38,7 @@ limit=${NEWPROTO_NIC_LIMIT:-600}
 fill_stage() {
 	local name
 
-	if ! cmp -s "$out/unpacked/packages" "$stage/packages"; then
-		rm -rf "$stage"
-		copy_programs "$out" "$stage/bin" "${programs[@]}"
-		copy_libraries "$out" "$stage/lib" "$stage/bin"/*
-		cp "$out/unpacked/packages" "$stage/packages"
-	fi
+	stage_programs "$out" "${programs[@]}"
 	make -s -C "$top/tools" O="$out/tools" demo
 	make -s -C "$top/tools/bench" O="$out/tools" "$out/tools/np_wire"
 	for name in newproto_run newproto-preload.so np_wire; do

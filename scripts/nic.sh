@@ -40,12 +40,7 @@ plugin=/usr/lib/x86_64-linux-gnu/ip/link_npnic.so
 
 # Jobs that run at the same time share it: it is made anew only if something is.
 fill_stage() {
-	if ! cmp -s "$out/unpacked/packages" "$stage/packages"; then
-		rm -rf "$stage"
-		copy_programs "$out" "$stage/bin" "${programs[@]}"
-		copy_libraries "$out" "$stage/lib" "$stage/bin"/*
-		cp "$out/unpacked/packages" "$stage/packages"
-	fi
+	stage_programs "$out" "${programs[@]}"
 	make -s -C "$top/tools" O="$out/tools" "$out/tools/link_npnic.so"
 	cmp -s "$out/tools/link_npnic.so" "$stage/lib/link_npnic.so" ||
 		cp "$out/tools/link_npnic.so" "$stage/lib/"

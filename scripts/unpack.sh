@@ -8,6 +8,8 @@
 #						and those that they need and this machine lacks,
 #						in DIR/unpacked
 #	copy_programs DIR TO PROGRAM...		these of DIR/unpacked, wherever they are in it
+#	stage_programs DIR PROGRAM...		the programs in DIR/stage/bin and their libraries in
+#						DIR/stage/lib, anew only if the packages are
 #	copy_libraries DIR TO FILE...		the libraries of DIR/unpacked that these programs
 #						and libraries need
 #
@@ -81,4 +83,15 @@ copy_libraries() {
 	path=$unpacked/usr/lib/x86_64-linux-gnu:$unpacked/lib/x86_64-linux-gnu
 	LD_LIBRARY_PATH=$path ldd "$@" 2>/dev/null | grep -oE "$unpacked/[^ ]+\\.so[^ ]*" |
 		sort -u | xargs -r cp -L -t "$to"
+}
+
+stage_programs() {
+	local dir=$1
+	shift
+
+	! cmp -s "$dir/unpacked/packages" "$dir/stage/packages" || return 0
+	rm -rf "$dir/stage"
+	copy_programs "$dir" "$dir/stage/bin" "$@"
+	copy_libraries "$dir" "$dir/stage/lib" "$dir/stage/bin"/*
+	cp "$dir/unpacked/packages" "$dir/stage/packages"
 }

@@ -69,23 +69,10 @@ static struct np_group *np_connect_find(struct sock *sk, const struct np_addr *d
 {
 	struct net *net = sock_net(sk);
 	int ifindex = net->loopback_dev->ifindex;
-	struct np_group *g = NULL;
-	struct np_listener *l;
 
 	if (ipv6_addr_type(&dst->ip) & IPV6_ADDR_LINKLOCAL)
 		ifindex = sk->sk_bound_dev_if;
-	/* A group that is gone is off the list already: look again. */
-	do {
-		rcu_read_lock();
-		l = np_port_lookup(np_sock_ports(sk), dst, ifindex);
-		if (l) {
-			g = container_of(l, struct np_group, listener);
-			if (!np_group_tryget(g))
-				g = NULL;
-		}
-		rcu_read_unlock();
-	} while (l && !g);
-	return g;
+	return np_group_find(np_sock_ports(sk), dst, ifindex, false);
 }
 
 /**

@@ -450,12 +450,15 @@ static bool np_far_grow(struct np_chan *c, u32 cap)
 	struct np_far_words *words;
 	struct np_nic_mem mem = { };
 	bool grown = false;
-	u32 want;
+	u32 want, size;
 
 	np_far_free_old(far);
+	spin_lock(&far->tx_lock);
+	size = far->tx.size;
 	/* All at once: the next change has to wait for the reader. */
 	want = far->tx.pending ? 0 : min(PAGE_ALIGN(cap), NP_FAR_RING_MAX);
-	while (want > far->tx.size && np_nic_mem_alloc(far->nc, want, &mem))
+	spin_unlock(&far->tx_lock);
+	while (want > size && np_nic_mem_alloc(far->nc, want, &mem))
 		want = want > NP_FAR_BASE ? PAGE_ALIGN(want / 2) : 0;
 	rcu_read_lock();
 	words = rcu_dereference(far->words);
@@ -801,45 +804,7 @@ void np_far_settle(struct np_far *far)
 }
 EXPORT_SYMBOL_NP_KUNIT(np_far_settle);
 
-/* --- the end ------------------------------------------------------------------ */
-
-/**
- * np_far_finish - set the end mark
- * @c: a direct channel that this end writes
- *
- * Context: the writer. np_conn_event() tells the reader.
- */
-void np_far_finish(struct np_chan *c)
-{
-	struct np_far_words *words;
-
-	rcu_read_lock();
-	words = rcu_dereference(c->far->words);
-	if (words)
-		np_far_put(&words->end, 1);
-	rcu_read_unlock();
-}
-
-/**
- * np_far_set_gone - the reader has left, or wants no more
- * @c: a direct channel; if this end is not the reader nothing happens
- * @gone: NP_GONE_*
- *
- * Context: full barrier.
- */
-void np_far_set_gone(struct np_chan *c, u8 gone)
-{
-	struct np_far_words *words;
-
-	if (np_far_is_tx(c->far, c))
-		return;
-	rcu_read_lock();
-	words = rcu_dereference(c->far->words);
-	if (words)
-		np_far_put(&words->gone, gone);
-	rcu_read_unlock();
-	virt_mb();	/* pairs with np_far_wants_bytes(): bytes are seen, or this is */
-}
+/* --- giving memory back ------------------------------------------------------- */
 
 /**
  * np_far_shrink - take the ring of a channel back that has rested for a while

@@ -165,10 +165,11 @@ struct np_far_ring {
  * @peer: the other end's; NULL before it is known, and when it is not to be looked at any
  *	more. Under RCU. The memory of both is used under RCU, with one of these not NULL
  * @tx_lock: guards @tx; held by the writer, and by who takes a ring back
- * @tx: the ring that is written
- * @rcap: the reader's share of the capacity when it last gave a signal
+ * @tx: the ring that is written; its @limit, and its memory's lengths, are also read without
+ * @rcap: the reader's share of the capacity when it last gave a signal; no lock: two signals
+ *	at a time may wake the writer once too often
  * @told: the head when the reader was last looked after; the writer's
- * @idle_head: where @tx was when it was last looked at, if it was empty; the client's work
+ * @idle_head: the head when np_far_shrink() was last there; @tx_lock
  * @rx_lock: guards @rx; held by the reader, and by @work
  * @rx: the ring that is read; @rx.tail is the reader's np_chan.tail
  */
@@ -208,8 +209,6 @@ ssize_t np_far_read(struct np_chan *c, struct iov_iter *to, size_t len);
 ssize_t np_far_peek(struct np_chan *c, struct iov_iter *to, size_t len);
 size_t np_far_avail(const struct np_chan *c);
 bool np_far_at_eof(const struct np_chan *c);
-void np_far_finish(struct np_chan *c);
-void np_far_set_gone(struct np_chan *c, u8 gone);
 bool np_far_await_bytes(struct np_far *far);
 bool np_far_wants_bytes(struct np_far *far);
 void np_far_settle(struct np_far *far);
@@ -225,6 +224,8 @@ void np_far_todo(struct np_far *far, u8 what);
 void np_far_left(struct np_far *far);
 bool np_far_cancel(struct np_conn *conn);
 void np_far_event(struct np_far *far, u8 event);
+void np_far_finish(struct np_chan *c);
+void np_far_set_gone(struct np_chan *c, u8 gone);
 void np_far_signal(struct np_far *far);
 void np_far_signalled(struct np_far *far);
 #if IS_ENABLED(CONFIG_KUNIT)

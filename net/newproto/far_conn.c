@@ -222,15 +222,15 @@ void np_far_signal(struct np_far *far)
 	rcu_read_unlock();
 }
 
-/* What the reader of a channel has to say, if it is a direct one. */
-static void np_far_say_reader(struct np_chan *c, size_t offset, u32 value)
+/* One of this end's words, as long as it may be written to. */
+static void np_far_word_set(struct np_far *far, size_t offset, u32 value)
 {
 	struct np_far_words *words;
 
 	rcu_read_lock();
-	words = rcu_dereference(c->far->words);
+	words = rcu_dereference(far->words);
 	if (words)
-		/* Pairs with np_far_look() there. */
+		/* Pairs with whoever looks at it there. */
 		virt_store_release((__le32 *)((u8 *)words + offset),
 				   cpu_to_le32(value));
 	rcu_read_unlock();
@@ -247,7 +247,7 @@ void np_chan_set_rcap(struct np_chan *c, u32 rcap)
 {
 	WRITE_ONCE(c->rcap, rcap);
 	if (unlikely(c->far))
-		np_far_say_reader(c, offsetof(struct np_far_words, rcap), rcap);
+		np_far_word_set(c->far, offsetof(struct np_far_words, rcap), rcap);
 }
 
 /**
@@ -261,7 +261,7 @@ void np_chan_set_lowat(struct np_chan *c, u32 lowat)
 {
 	WRITE_ONCE(c->lowat, lowat);
 	if (unlikely(c->far))
-		np_far_say_reader(c, offsetof(struct np_far_words, lowat), lowat);
+		np_far_word_set(c->far, offsetof(struct np_far_words, lowat), lowat);
 }
 
 /**
@@ -279,15 +279,37 @@ void np_chan_set_reader(struct np_chan *c, u32 rcap, u32 lowat)
 }
 EXPORT_SYMBOL_NP_KUNIT(np_chan_set_reader);
 
+/**
+ * np_far_finish - set the end mark
+ * @c: a direct channel that this end writes
+ *
+ * Context: the writer. np_conn_event() tells the reader.
+ */
+void np_far_finish(struct np_chan *c)
+{
+	np_far_word_set(c->far, offsetof(struct np_far_words, end), 1);
+}
+
+/**
+ * np_far_set_gone - the reader has left, or wants no more
+ * @c: a direct channel; if this end is not the reader nothing happens
+ * @gone: NP_GONE_*
+ *
+ * Context: full barrier.
+ */
+void np_far_set_gone(struct np_chan *c, u8 gone)
+{
+	struct np_far *far = c->far;
+
+	if (c == &far->conn->chan[far->side])
+		return;
+	np_far_word_set(far, offsetof(struct np_far_words, gone), gone);
+	virt_mb();	/* pairs with np_far_wants_bytes(): bytes are seen, or this is */
+}
+
 static void np_far_set_reset(struct np_far *far)
 {
-	struct np_far_words *words;
-
-	rcu_read_lock();
-	words = rcu_dereference(far->words);
-	if (words)
-		virt_store_release(&words->reset, cpu_to_le32(1)); /* see np_far_look() */
-	rcu_read_unlock();
+	np_far_word_set(far, offsetof(struct np_far_words, reset), 1);
 	np_far_signal(far);
 }
 

@@ -276,21 +276,7 @@ void np_far_refuse(struct np_nic_client *nc, u32 slot, const struct np_preface *
 static struct np_group *np_far_listener(struct net *net, const struct np_addr *dst,
 					int ifindex)
 {
-	struct np_ports *ports = &np_net(net)->ports[NP_SPACE_STREAM];
-	struct np_group *g = NULL;
-	struct np_listener *l;
-
-	do {
-		rcu_read_lock();
-		l = np_port_lookup_device(ports, dst, ifindex);
-		if (l) {
-			g = container_of(l, struct np_group, listener);
-			if (!np_group_tryget(g))
-				g = NULL;
-		}
-		rcu_read_unlock();
-	} while (l && !g);
-	return g;
+	return np_group_find(&np_net(net)->ports[NP_SPACE_STREAM], dst, ifindex, true);
 }
 
 /* This kernel's end of a connection that another one has asked for. */

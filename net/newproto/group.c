@@ -70,6 +70,39 @@ bool np_group_tryget(struct np_group *g)
 EXPORT_SYMBOL_NP_KUNIT(np_group_tryget);
 
 /**
+ * np_group_find - who takes connections to an address?
+ * @ports: the port table
+ * @dst: the destination, no wildcard
+ * @ifindex: the device that they come in on
+ * @bound: only who is bound to it
+ *
+ * Context: any.
+ *
+ * Return: a reference, or NULL.
+ */
+struct np_group *np_group_find(struct np_ports *ports, const struct np_addr *dst,
+			       int ifindex, bool bound)
+{
+	struct np_group *g = NULL;
+	struct np_listener *l;
+
+	/* A group that is gone is off the list already: look again. */
+	do {
+		rcu_read_lock();
+		l = bound ? np_port_lookup_device(ports, dst, ifindex) :
+			    np_port_lookup(ports, dst, ifindex);
+		if (l) {
+			g = container_of(l, struct np_group, listener);
+			if (!np_group_tryget(g))
+				g = NULL;
+		}
+		rcu_read_unlock();
+	} while (l && !g);
+	return g;
+}
+EXPORT_SYMBOL_NP_KUNIT(np_group_find);
+
+/**
  * np_group_put - drop a reference
  * @g: the group
  */

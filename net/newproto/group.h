@@ -210,6 +210,8 @@ struct np_group {
 /* group.c: the group's life */
 struct np_group *np_group_alloc(struct net *net, struct np_ports *ports);
 bool np_group_tryget(struct np_group *g);
+struct np_group *np_group_find(struct np_ports *ports, const struct np_addr *dst,
+			       int ifindex, bool bound);
 void np_group_put(struct np_group *g);
 void np_group_set_state(struct np_group *g, enum np_group_state state);
 struct np_member *np_member_alloc(struct sock *sk, void (*ready)(struct np_member *m));

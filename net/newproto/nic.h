@@ -53,8 +53,9 @@ struct np_nic_refusal {
  * @id: by the id of its memory: struct np_far, or NULL; read under RCU, written with @lock
  * @ids: how many
  * @quota: how many of them ends that one other member has asked for may have
- * @served: how many such there are, by slot; @lock
- * @up: bitmap of slots whose link is up; written with @lock
+ * @served: how many such there are, by slot; @lock, but read without: messages come one at a
+ *	time, so nobody is let in meanwhile
+ * @up: bitmap of slots whose link is up; written with @lock, also read without
  * @cool: takes rings of resting channels back; pending while there are any
  * @hint: see above; no lock, any value will do
  * @refusal: see above; @lock

@@ -13,18 +13,6 @@ HOST_TIMEOUT=600
 export PATH="/programs/bin:$PATH" LD_LIBRARY_PATH=/programs/lib
 seconds=$1 repeats=$2
 
-# The driver's device, whatever it is called here.
-device() { # DRIVER
-	for net in /sys/bus/*/drivers/"$1"/*/net/*; do
-		[ ! -e "$net" ] || echo "${net##*/}"
-	done
-}
-
-up() { # DRIVER NETWORK
-	dev=$(device "$1")
-	ip addr add "10.$2.0.$NP_VM/24" dev "$dev" && ip link set "$dev" up
-}
-
 for module in virtio_pci virtio_net newproto npnic; do
 	modprobe $module || exit 1
 done

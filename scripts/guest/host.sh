@@ -5,6 +5,8 @@
 #
 #	host COMMAND...		have it done, see vms.sh -h; 1: it failed, or took too long
 #	barrier NAME		wait for the other machines
+#	device DRIVER		print the name of the driver's network device
+#	up DRIVER NETWORK	set it up, with this machine's address in 10.NETWORK.0.0/24
 #
 # $HOST_TIMEOUT is how many seconds either may take, 120 if it is not set.
 
@@ -34,4 +36,15 @@ host() {
 barrier() {
 	echo "@@host barrier $1" >/dev/ttyS1
 	host_wait "go $1" ''
+}
+
+device() {
+	for net in /sys/bus/*/drivers/"$1"/*/net/*; do
+		[ ! -e "$net" ] || echo "${net##*/}"
+	done
+}
+
+up() {
+	dev=$(device "$1")
+	ip addr add "10.$2.0.$NP_VM/24" dev "$dev" && ip link set "$dev" up
 }

@@ -66,7 +66,7 @@ if [ "$NP_VM" != 1 ]; then
 fi
 
 all_join() {
-	modprobe npnic && up && awake 2 && on 2 joined && awake 3 && on 3 joined &&
+	modprobe npnic && npnic_up && awake 2 && on 2 joined && awake 3 && on 3 joined &&
 		soon 20 peers_up_are 2 && knock 2 && knock 3 && on 2 answer && on 3 answer
 }
 

@@ -91,7 +91,7 @@ redis() {
 }
 
 both_join() {
-	modprobe npnic && up && awake 2 && on 2 joined && soon 10 peers_up_are 1
+	modprobe npnic && npnic_up && awake 2 && on 2 joined && soon 10 peers_up_are 1
 }
 
 if [ "$NP_VM" != 1 ]; then

@@ -32,7 +32,7 @@ on() { # MACHINE COMMAND...
 serve() {
 	while read -r word id todo <&9; do
 		[ "$word" = run ] || continue
-		dev=$(device)
+		dev=$(device npnic)
 		(eval "$todo") >$work/output 2>&1 </dev/null 9>&-
 		echo "@@host tell 1 answer $id $? $(tail -c 2000 $work/output | base64 | tr -d '\n')" \
 			>/dev/ttyS1
@@ -56,13 +56,7 @@ awake() { # MACHINE
 # --- what each of them does --------------------------------------------------------------------
 
 # In these machines there is one at most. (ip link show type npnic lists pairs alone.)
-device() {
-	for net in /sys/bus/pci/drivers/npnic/*/net/*; do
-		[ ! -e "$net" ] || basename "$net"
-	done
-}
-
-dev=$(device)
+dev=$(device npnic)
 
 file_of_device() { # FILE
 	cat "/sys/class/net/$dev/$1"
@@ -72,15 +66,15 @@ carrier_is() { # 0|1
 	[ "$(file_of_device carrier)" = "$1" ]
 }
 
-# The machine's number is that of its address.
-up() {
-	dev=$(device)
+# The machine's number is that of its address, which the device may have already.
+npnic_up() {
+	dev=$(device npnic)
 	[ -n "$dev" ] && ip addr replace "10.8.0.$NP_VM/24" dev "$dev" && ip link set "$dev" up
 }
 
 # 20 seconds: each of the others may be late.
 joined() {
-	modprobe npnic && up && soon 20 carrier_is 1
+	modprobe npnic && npnic_up && soon 20 carrier_is 1
 }
 
 mtu() { # MTU
@@ -184,12 +178,12 @@ rebind() { # TIMES
 		echo "$function" >/sys/bus/pci/drivers/npnic/unbind || return
 		[ ! -e "/sys/bus/pci/devices/$function/net" ] || return
 		echo "$function" >/sys/bus/pci/drivers/npnic/bind || return
-		up || return
+		npnic_up || return
 		n=$((n + 1))
 	done
 	soon 10 carrier_is 1
 }
 
 has_no_device() {
-	[ -z "$(device)" ]
+	[ -z "$(device npnic)" ]
 }

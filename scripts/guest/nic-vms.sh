@@ -21,12 +21,12 @@ port=7000
 # --- two machines ------------------------------------------------------------------------------
 
 loads() {
-	modprobe npnic && [ -n "$(device)" ] && ip -d link show "$(device)" | grep 'bus pci'
+	modprobe npnic && [ -n "$(device npnic)" ] && ip -d link show "$(device npnic)" | grep 'bus pci'
 }
 
 # As long as nobody else has a driver.
 alone() {
-	up && usleep 300000 && carrier_is 0
+	npnic_up && usleep 300000 && carrier_is 0
 }
 
 both_join() {
@@ -83,7 +83,7 @@ iperf() { # ARGUMENT...
 
 echo "@@test vms"
 check "npnic finds its fabric on PCI" loads
-dev=$(device)
+dev=$(device npnic)
 check "no carrier as long as it is alone" alone
 check "two machines: the link comes up" both_join
 check "each has an address of its own" own_addresses
@@ -171,7 +171,7 @@ rebound() {
 }
 
 rebound_here() {
-	rebind "$times" && dev=$(device) && soon 10 peers_up_are 2 && soon 10 echo_request 2 &&
+	rebind "$times" && dev=$(device npnic) && soon 10 peers_up_are 2 && soon 10 echo_request 2 &&
 		soon 10 echo_request 3
 }
 
@@ -190,7 +190,7 @@ unplugged() {
 }
 
 plugged() {
-	host plug 3 && on 3 soon 10 up && on 3 joined && soon 10 peers_up_are 2 &&
+	host plug 3 && on 3 soon 10 npnic_up && on 3 joined && soon 10 peers_up_are 2 &&
 		soon 10 echo_request 3
 }
 

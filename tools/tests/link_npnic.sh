@@ -25,26 +25,8 @@ esac
 
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
-count=0
-failed=0
-
-# Does COMMAND exit with CODE, and is PATTERN (extended, one line) in what it says?
-expect() # NAME CODE PATTERN COMMAND...
-{
-	name=$1 code=$2 pattern=$3
-	shift 3
-	"$@" >"$dir/out" 2>&1
-	got=$?
-	count=$((count + 1))
-	if [ $got -eq "$code" ] && grep -Eq -- "$pattern" "$dir/out"; then
-		echo "ok $count - $name"
-		return
-	fi
-	echo "not ok $count - $name"
-	echo "# exit code $got for $code; wanted /$pattern/ in:"
-	sed 's/^/#   /' "$dir/out"
-	failed=$((failed + 1))
-}
+# shellcheck source=SCRIPTDIR/tap.sh
+. "${0%/*}/tap.sh"
 
 scripted_ip()
 {
@@ -163,5 +145,4 @@ help
 bad_arguments
 requests
 shown
-echo "1..$count"
-[ $failed -eq 0 ]
+finish

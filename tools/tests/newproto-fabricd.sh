@@ -19,37 +19,8 @@ trap '[ -z "$server" ] || kill "$server"; rm -rf "$dir"' EXIT
 socket=$dir/sock
 log=$dir/log
 
-count=0
-failed=0
-
-result() # ok|"not ok" NAME
-{
-	count=$((count + 1))
-	echo "$1 $count - $2"
-	[ "$1" = ok ] || failed=$((failed + 1))
-}
-
-skip() # NAME WHY
-{
-	count=$((count + 1))
-	echo "ok $count - $1 # SKIP $2"
-}
-
-# Does COMMAND exit with CODE, and is PATTERN (extended, one line) in what it says?
-expect() # NAME CODE PATTERN COMMAND...
-{
-	name=$1 code=$2 pattern=$3
-	shift 3
-	"$@" >"$dir/out" 2>&1
-	got=$?
-	if [ $got -eq "$code" ] && { [ -z "$pattern" ] || grep -Eq -- "$pattern" "$dir/out"; }; then
-		result ok "$name"
-	else
-		result "not ok" "$name"
-		echo "# exit code $got for $code; wanted /$pattern/ in:"
-		sed 's/^/#   /' "$dir/out"
-	fi
-}
+# shellcheck source=SCRIPTDIR/tap.sh
+. "${0%/*}/tap.sh"
 
 # Until COMMAND succeeds, for at most ten seconds.
 until_so() # COMMAND...
@@ -283,5 +254,4 @@ clients
 few_files
 sockets
 daemon
-echo "1..$count"
-[ $failed -eq 0 ]
+finish

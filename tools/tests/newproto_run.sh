@@ -24,42 +24,13 @@ dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 chmod 755 "$dir"
 
-count=0
-failed=0
-
-result() # ok|"not ok" NAME
-{
-	count=$((count + 1))
-	echo "$1 $count - $2"
-	[ "$1" = ok ] || failed=$((failed + 1))
-}
-
-skip() # NAME WHY
-{
-	count=$((count + 1))
-	echo "ok $count - $1 # SKIP $2"
-}
+# shellcheck source=SCRIPTDIR/tap.sh
+. "${0%/*}/tap.sh"
 
 # A path as a pattern that fits it alone.
 literally()
 {
 	echo "$1" | sed 's/[][\\.*^$+?(){}|]/\\&/g'
-}
-
-# Does COMMAND exit with CODE, and is PATTERN (extended, one line) in what it says?
-expect() # NAME CODE PATTERN COMMAND...
-{
-	name=$1 code=$2 pattern=$3
-	shift 3
-	"$@" >"$dir/out" 2>&1
-	got=$?
-	if [ $got -eq "$code" ] && { [ -z "$pattern" ] || grep -Eq -- "$pattern" "$dir/out"; }; then
-		result ok "$name"
-	else
-		result "not ok" "$name"
-		echo "# exit code $got for $code; wanted /$pattern/ in:"
-		sed 's/^/#   /' "$dir/out"
-	fi
 }
 
 # The errno of NAME as the C library numbers it on Linux (asm-generic).
@@ -672,5 +643,4 @@ check_groups
 check_device
 check_scripts
 check_privileged
-echo "1..$count"
-[ $failed -eq 0 ]
+finish

@@ -118,17 +118,20 @@ static int npnic_peer_attach(struct npnic_peer *p, u32 id, u32 gen, struct np_ni
 	return 0;
 }
 
+/* The member in a slot, of any number, if its link is up. RCU. */
+static struct npnic_peer *npnic_direct_peer(struct npnic *nic, u32 slot)
+{
+	return slot < nic->layout.slots ? npnic_peer_up(nic, slot) : NULL;
+}
+
 static int npnic_direct_attach(struct np_nic *np, u32 slot, u32 id, u32 gen,
 			       struct np_nic_mem *mem)
 {
-	struct npnic *nic = npnic_of(np);
 	struct npnic_peer *p;
 	int err = -ENOTCONN;
 
-	if (slot >= nic->layout.slots)
-		return err;
 	rcu_read_lock();
-	p = npnic_peer_up(nic, slot);
+	p = npnic_direct_peer(npnic_of(np), slot);
 	if (p)
 		err = npnic_peer_attach(p, id, gen, mem);
 	rcu_read_unlock();
@@ -155,10 +158,10 @@ static void npnic_direct_signal(struct np_nic *np, u32 slot, u32 id)
 	struct npnic *nic = npnic_of(np);
 	struct npnic_peer *p;
 
-	if (slot >= nic->layout.slots || id >= nic->layout.exports)
+	if (id >= nic->layout.exports)
 		return;
 	rcu_read_lock();
-	p = npnic_peer_up(nic, slot);
+	p = npnic_direct_peer(nic, slot);
 	if (p && !(nic->bus->signal && nic->bus->signal(nic, slot, id))) {
 		if (npnic_flag_raise(&p->flags, id))
 			npnic_ctl_ring(p);
@@ -210,14 +213,11 @@ static int npnic_peer_send(struct npnic_peer *p, const void *msg, u32 len)
 
 static int npnic_direct_send(struct np_nic *np, u32 slot, const void *msg, u32 len)
 {
-	struct npnic *nic = npnic_of(np);
 	struct npnic_peer *p;
 	int err = -ENOTCONN;
 
-	if (slot >= nic->layout.slots)
-		return err;
 	rcu_read_lock();
-	p = npnic_peer_up(nic, slot);
+	p = npnic_direct_peer(npnic_of(np), slot);
 	if (p)
 		err = npnic_peer_send(p, msg, len);
 	rcu_read_unlock();

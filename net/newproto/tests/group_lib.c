@@ -462,20 +462,8 @@ void np_tserver_close(struct kunit *test, int i)
 struct np_group *np_tserver_find(struct np_tgroup *tg, enum np_form dst, u16 port)
 {
 	struct np_addr a = np_form_addr(dst, port);
-	struct np_group *g = NULL;
-	struct np_listener *l;
 
-	do {
-		rcu_read_lock();
-		l = np_port_lookup(&tg->ports, &a, 1);
-		if (l) {
-			g = container_of(l, struct np_group, listener);
-			if (!np_group_tryget(g))
-				g = NULL;
-		}
-		rcu_read_unlock();
-	} while (l && !g);
-	return g;
+	return np_group_find(&tg->ports, &a, 1, false);
 }
 
 /* --- connections ------------------------------------------------------------------- */
